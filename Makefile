@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-package drs-simulator
-LOCKS := $(addprefix requirements/,installer.txt demo.txt postgresql.txt compose.txt dev.txt)
+LOCKS := $(addprefix requirements/,installer.txt release.txt demo.txt postgresql.txt compose.txt dev.txt)
 
 # The two halves of `make test`: whole Airflows, and before them all the rest. What each gives to pytest, and in how many
 # processes; each keeps for itself which of its tests failed. In the order of the folders: xdist's own order leaves the
@@ -34,6 +34,9 @@ CELLS ?= lock airflow-3.3.2 mwaa-3.3.1
 PYTHONS := 3.11 3.12 3.13
 MATRIX ?= $(foreach cell,$(CELLS),$(PYTHONS:%=$(cell)@%))
 
+# What `make test-install` may be told: lists of versions, each with the Pythons of which the first one there is taken.
+INSTALLS ?= airflow-3.3.2@3.13,3.12,3.11 mwaa-3.3.1@3.12,3.11
+
 # What `make demo` may be told.
 PLAN ?= web-shop
 SPEED ?= 60
@@ -52,7 +55,7 @@ STEP ?= 1
 SERVERS ?= 10
 ROUNDS ?= 1
 
-.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix check bench chaos chaos-sweep circle combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install check bench chaos chaos-sweep circle combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +89,9 @@ $(HALVES:%=test-%-again): test-%-again: $(VENV)/.dev
 test-matrix: $(BIN)/uv ## the quick tests beside other Airflows and Pythons [CELLS=mwaa-3.3.1 PYTHONS=3.12 TESTS=tests/unit]
 	@TESTS='$(TESTS)' exec .ci/matrix $(MATRIX)
 
+test-install: $(VENV)/.dev ## docs/install.md in empty environments, with a drill [INSTALLS=mwaa-3.3.1@3.12]
+	@SPEED='$(if $(filter command line environment,$(origin SPEED)),$(SPEED))' exec .ci/install $(INSTALLS)
+
 check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -116,6 +122,7 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	@# Each lock is made under the next smaller one, so that all of them agree. The simulator's own dependencies come in
 	@# through the extra, read from its folder; the simulator itself stands in no lock.
 	$(COMPILE) --upgrade --group installer -o requirements/installer.txt
+	$(COMPILE) --upgrade --group release -o requirements/release.txt
 	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
 	$(COMPILE) --upgrade --group postgresql -o requirements/postgresql.txt
 	$(COMPILE) --upgrade --extra simulator --group compose -c requirements/demo.txt -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt

@@ -25,6 +25,14 @@ def reports_location(folder: str | None = None) -> str:
     return place if "://" in place else f"file://{Path(place).expanduser().absolute()}"
 
 
+def reports_are_a_plain_folder() -> bool:
+    """Tell whether reports go to a folder of which nobody has said that machines share it.
+
+    ``file:///…`` says so; a path, or nothing, does not.
+    """
+    return "://" not in _setting("reports")
+
+
 def signing_secrets() -> tuple[str, ...]:
     """Return the secrets that documents between tasks are signed with; the first one signs, all of them verify.
 

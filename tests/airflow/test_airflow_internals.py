@@ -361,6 +361,8 @@ COLUMNS = {
     "Deadline": ("dagrun_id", "missed", "deadline_time", "deadline_alert_id"),
     "HITLDetail": ("subject", "body", "options", "response_received"),
     "Log": ("id", "event", "extra", "owner"),
+    "ParseImportError": ("filename", "stacktrace"),
+    "DagModel": ("dag_id", "is_paused", "is_stale"),
 }
 
 

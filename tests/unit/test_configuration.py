@@ -1,5 +1,6 @@
 """Where plans and reports are: environment variables over Airflow's configuration."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,12 +9,15 @@ from pathlib import Path
 import pytest
 from drs_provider.configuration import (
     answer_links,
+    default_notifications,
+    installation,
     may_reach_loopback,
     plans_folder,
     prices_file,
     reports_location,
     signing_secrets,
 )
+from drs_provider.provider_info import get_provider_info
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 FOLDER, REPORTS = "AIRFLOW__DRS__PLANS_FOLDER", "AIRFLOW__DRS__REPORTS"
@@ -131,6 +135,58 @@ def test_prices_and_answer_links_are_settings_as_all_others(
         environment.setenv(name, value)
 
     assert (prices_file(), answer_links()) == (prices and Path(prices), links)
+
+
+READERS = {
+    "plans_folder": lambda: str(plans_folder() or ""),
+    "reports": lambda: reports_location().removeprefix("file://"),
+    "signing_key": lambda: ",".join(signing_secrets()),
+    "installation": installation,
+    "allow_loopback": lambda: str(may_reach_loopback()),
+    "notify": default_notifications,
+    "prices": lambda: str(prices_file() or ""),
+    "answer_links": answer_links,
+}
+"""Who reads each option that Airflow is told of."""
+
+
+def test_every_option_has_a_reader():
+    assert set(READERS) == set(get_provider_info()["config"]["drs"]["options"])
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory):
+    """What is read of every option: of Airflow's file, with Airflow's variables too, with our own too."""
+    home = tmp_path_factory.mktemp("home")
+    places = [{name: _word(name, place) for name in READERS} for place in ("file", "airflows", "own")]
+    (home / "airflow.cfg").write_text("\n".join(["[drs]", *(f"{name} = {word}" for name, word in places[0].items())]))
+    code = (
+        "import json; from test_configuration import READERS; print(json.dumps({k: f() for k, f in READERS.items()}))"
+    )
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("DRS_", "AIRFLOW"))}
+    env |= {"AIRFLOW_HOME": str(home), "PYTHONPATH": f"{PLUGINS}{os.pathsep}{Path(__file__).parent}"}
+    found = []
+    for prefix, words in (("", {}), ("AIRFLOW__DRS__", places[1]), ("DRS_", places[2])):
+        env |= {f"{prefix}{name.upper()}": word for name, word in words.items()}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout.splitlines()[-1]))
+    return found
+
+
+def _word(name, place):
+    return str(place == "airflows") if name == "allow_loopback" else f"/{name}-of-{place}"
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_an_option_is_read_from_airflows_file_its_variable_before_it_and_our_own_before_both(name, read):
+    assert [words[name] for words in read] == [_word(name, place) for place in ("file", "airflows", "own")]
+
+
+@pytest.mark.parametrize("page", ["operating.md", "install.md"])
+def test_every_option_stands_on_the_page_of_settings(page):
+    text = (PLUGINS.parent / "docs" / page).read_text(encoding="utf-8")
+
+    assert [name for name in READERS if f"`DRS_{name.upper()}`" not in text] == []
 
 
 OURS, AIRFLOWS, FERNET = "DRS_SIGNING_KEY", "AIRFLOW__DRS__SIGNING_KEY", "AIRFLOW__CORE__FERNET_KEY"

@@ -21,7 +21,9 @@ NOT_DECLARED = {("simulator", "pytest")}
 """What only runs inside of it: the plugin for pytest is imported by pytest."""
 
 LISTS = [
-    path for path in sorted((ROOT / "requirements").rglob("*.txt")) if path.stem not in {"installer", "postgresql"}
+    path
+    for path in sorted((ROOT / "requirements").rglob("*.txt"))
+    if path.stem not in {"installer", "postgresql", "release"}
 ]
 
 

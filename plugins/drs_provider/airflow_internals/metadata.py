@@ -4,6 +4,7 @@ from airflow.jobs.job import Job
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
 from airflow.models.deadline import Deadline
+from airflow.models.errors import ParseImportError
 from airflow.models.hitl import HITLDetail
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
@@ -18,6 +19,7 @@ __all__ = [
     "HITLDetail",
     "Job",
     "Log",
+    "ParseImportError",
     "SerializedDagModel",
     "TaskInstance",
     "TaskStateStoreModel",

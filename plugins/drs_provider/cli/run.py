@@ -192,7 +192,7 @@ class _Command:
         plan = self.options.plan
         started = self.control.start(plan, start_of(self.options))
         if self.options.wait:
-            return self._wait(started.run_id)
+            return self._wait(started)
         return CommandOutcome(f"started {started.run_id}: {started.command('status')}", started)
 
     def list_runs(self) -> CommandOutcome:
@@ -202,7 +202,7 @@ class _Command:
         return CommandOutcome(run=self.control.look(self.options.plan, self.options.run_id))
 
     def wait(self) -> CommandOutcome:
-        return self._wait(self.options.run_id)
+        return self._wait(self.control.look(self.options.plan, self.options.run_id))
 
     def pause(self) -> CommandOutcome:
         return _told(self.control.pause(self.options.plan, self.options.run_id))
@@ -244,8 +244,8 @@ class _Command:
         decision = Decision(option, self.options.task, self.options.wave, self.options.comment)
         return _told(self.control.answer(self.options.plan, self.options.run_id, decision))
 
-    def _wait(self, run_id: str | None) -> CommandOutcome:
-        run = self.control.wait(self.options.plan, run_id, self.options.timeout, self._tell_news)
+    def _wait(self, run: RunView) -> CommandOutcome:
+        run = self.control.wait(run, self.options.timeout, self._tell_news)
         return CommandOutcome(run=run, code=0 if run.is_green else 1)
 
     def _tell_news(self, run: RunView) -> None:

@@ -21,6 +21,7 @@ from drs_provider.dag.waves.group import aside_group, preparation_group, wave_gr
 from drs_provider.dag.waves.network import network_tasks
 from drs_provider.plan.loader import Library, RunnablePlan, read_alone, read_folder
 from drs_provider.plan.model import RecoveryPlan
+from drs_provider.plan.snapshot import drawn_text
 from drs_provider.rules.purpose import STARTERS
 from drs_provider.rules.run import names
 from drs_provider.rules.run.shape import RunShape, compile_shape
@@ -214,6 +215,7 @@ def _preflight_group(shape: RunShape, folder: Path) -> None:
             task_display_name="Check",
             shape=shape,
             plans_folder=folder,
+            doc_json=drawn_text(shape.runnable, folder),
         )
         network_tasks(shape)
         _approvals(shape)

@@ -168,7 +168,7 @@ class CheckPlan(BaseOperator):
         now: datetime,
         start: "PlanRunStart | None",
     ) -> "Preflight":
-        from drs_provider.dag.report_place import why_not_writable
+        from drs_provider.dag.report_place import look_at_report_place
         from drs_provider.rules.preflight.parts import part_findings
         from drs_provider.services.preflight.check import Preflight
 
@@ -179,7 +179,7 @@ class CheckPlan(BaseOperator):
             (dag_run.dag_id, dag_run.run_id),
             now,
             read_reports=lambda: _reports(dag_run.dag_id),
-            why_no_report=why_not_writable,
+            look_at_report_place=look_at_report_place,
             triggered_by=start.triggered_by if start else getattr(dag_run, "triggering_user_name", None),
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
             going_on=lambda key, run_ids: active_run_of(context, key, run_ids),

@@ -1,28 +1,38 @@
-"""Whether reports can be written to their place, asked before a run needs it."""
+"""Whether reports can be written to their place, and are seen there, asked before a run needs it."""
 
+import os
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from drs_provider.configuration import reports_location
+from drs_provider.configuration import reports_are_a_plain_folder, reports_location
 from drs_provider.dag.plan_store import in_time
 from drs_provider.report.store import local, write_whole
+from drs_provider.rules.preflight.report_place import ReportPlace, executors_elsewhere
+
+_IN_A_POD: Final = "AIRFLOW_IS_K8S_EXECUTOR_POD"
+"""What Airflow's Kubernetes executor sets in the pod of a task; the Helm chart sets LocalExecutor there."""
 
 _PROBE: Final = ".drs-writable"
 _EXTRAS: Final = {"s3": "airflow-provider-drs[s3]", "s3a": "airflow-provider-drs[s3]"}
 
 
-def why_not_writable() -> str | None:
-    """Say why no report can be written now; None: one can. Never raises.
+def look_at_report_place() -> ReportPlace:
+    """Say whether a report can be written now, and who else will see it. Never raises.
 
     An object store keeps the small file that this writes: whoever may write there need not be allowed to delete.
     """
+    from airflow.sdk import conf
+
     place = reports_location()
     try:
         in_time(lambda: _probe(place))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
-        return words_for(place, error)
-    return None
+        return ReportPlace(problem=words_for(place, error))
+    executors = executors_elsewhere(str(conf.get("core", "executor", fallback="")))
+    if not executors and os.environ.get(_IN_A_POD):
+        executors = ("KubernetesExecutor",)
+    return ReportPlace(folder=str(local(place)) if reports_are_a_plain_folder() else None, executors=executors)
 
 
 def words_for(place: str, error: Exception) -> str:

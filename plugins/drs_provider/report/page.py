@@ -13,9 +13,10 @@ from drs_provider.report.view import view_of, web_url
 from drs_provider.rules.run.state.words import shown
 
 
-def render(report: RunReport) -> str:
-    """Render the report. Every text of plans, tags and hostnames is escaped."""
-    return _environment().get_template("report.html.j2").render(report=report, gantt=draw(report), view=view_of(report))
+def render(report: RunReport, notice: str = "") -> str:
+    """Render the report, below a notice where there is one. Every text of plans, tags and hostnames is escaped."""
+    page = _environment().get_template("report.html.j2")
+    return page.render(report=report, gantt=draw(report), view=view_of(report), notice=notice)
 
 
 @cache

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
@@ -108,6 +108,36 @@ def read_kept(kept: KeptReport | None) -> RunReport | None:
         return RunReport.model_validate(kept.report)
     except ValidationError:
         return None
+
+
+SHORTENED: Final = (
+    "The files of this report cannot be read where this page is made. This is what the run itself has kept of it, "
+    "without what is longest: job events, outputs, servers."
+)
+
+
+def report_file(
+    folder: Callable[[], Any], dag_id: str, run_id: str, name: str, kept: Callable[[], KeptReport | None]
+) -> str | None:
+    """Return the text of a report's file as it was written, else made of what the run has kept; None: there is neither.
+
+    A disk that only the workers have, or an object store that is down with its Region, hides no report. Never raises.
+
+    :param folder: gives the place of the reports
+    :param name: ``report.json`` or ``report.html``
+    """
+    try:
+        path = run_folder(folder(), dag_id, run_id) / name
+        if path.exists():
+            text: str = path.read_text(encoding="utf-8")
+            return text
+    except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
+        log.warning("%s of run %s of %s cannot be read: %r", name, run_id, dag_id, error)
+    left = kept()
+    report = read_kept(left)
+    if left is None or report is None:
+        return None
+    return to_json(report) if name == JSON_NAME else render(report, SHORTENED if left.is_shortened else "")
 
 
 def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:

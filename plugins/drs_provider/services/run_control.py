@@ -190,7 +190,12 @@ class RunControl:
         _refuse_unknown_waves(waves, start.waves or ())
         request = _read_start(plan, waves, start)
         self.say(f"starting a {request.mode} of {plan}: {request.scope(waves)}")
-        return self._whole(dag, self.airflow.trigger(dag.dag_id, start.conf, None))
+        started = self.airflow.trigger(dag.dag_id, start.conf, None)
+        try:
+            return self._whole(dag, started)
+        except AirflowUnreachable as error:  # it has started all the same, and its id must be known
+            self.say(f"no status: {error}")
+            return _view_in_short(dag, started)
 
     def _second(self, plan: str, first: RunView, purpose: Purpose) -> str:
         return (
@@ -200,22 +205,21 @@ class RunControl:
             f"failed wave ({first.command('retry', wave='WAVE')}), or cancel it ({first.command('cancel')})"
         )
 
-    def wait(
-        self, plan: str, run_id: str | None, timeout_seconds: float | None, tell: Callable[[RunView], None]
-    ) -> RunView:
-        """Wait until a run is over. Raises ``RunRefused`` when the time is over before.
+    def wait(self, run: RunView, timeout_seconds: float | None, tell: Callable[[RunView], None]) -> RunView:
+        """Wait until a run that was looked at is over. Raises ``RunRefused`` when the time is over before.
+
+        An Airflow that does not answer is waited for: it has answered before.
 
         :param tell: is given the run after every look
         """
         began = answered = self.monotonic()
-        run = self.look(plan, run_id)
         while True:
             tell(run)
             if not run.is_active:
                 return run
             if timeout_seconds is not None and self.monotonic() - began >= timeout_seconds:
                 raise RunRefused(
-                    f"{run.run_id} of {plan} is not over after {timeout_seconds:.0f} s "
+                    f"{run.run_id} of {run.plan} is not over after {timeout_seconds:.0f} s "
                     f"({words(run.state.status)}); it continues"
                 )
             self.sleep(LOOK_EVERY_SECONDS)

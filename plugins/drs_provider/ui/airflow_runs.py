@@ -24,6 +24,7 @@ from drs_provider.airflow_internals.metadata import (
     DagModel,
     DagRun,
     Job,
+    ParseImportError,
     SerializedDagModel,
     TaskInstance,
     TaskStateStoreModel,
@@ -31,10 +32,12 @@ from drs_provider.airflow_internals.metadata import (
 )
 from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
+from drs_provider.plan.loader import SUFFIXES, Library, RunnablePlan
+from drs_provider.plan.snapshot import read_drawn
 from drs_provider.rules.purpose import CHECK
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, RunOrder, WrittenReport
 from drs_provider.rules.run.handover.signature import Origin
-from drs_provider.rules.run.names import KEEP_TASK, REPORT_TASK
+from drs_provider.rules.run.names import KEEP_TASK, PREFLIGHT_TASK, REPORT_TASK, plan_of
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.services.signed import RETURNED, believed, problem_of
 from drs_provider.ui.airflow_orders import airflow_store
@@ -50,6 +53,9 @@ _STORE_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE ==
 _NOT_MAPPED = -1
 _asked_mode = DagRun.conf["mode"].as_string()
 """What a run was asked to be; NULL where its conf does not say, as of a drill by schedule."""
+_READ_PLANS: dict[str, tuple[object, RunnablePlan | None]] = {}
+"""The plan of each DAG as this process has read it last, and from which version of the DAG."""
+
 _PARTS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob"}
 """The parts of Airflow without which no run goes on, and what they call themselves in its table of jobs."""
 
@@ -142,6 +148,32 @@ class AirflowRuns:
         """Read which DAGs are paused."""
         chosen = DagModel.dag_id.in_(sorted(dag_ids))
         return frozenset(self.session.scalars(select(DagModel.dag_id).where(chosen, DagModel.is_paused)))
+
+    def plans(self, folder: Path) -> Library:
+        """Read the plans from the DAGs that were made of them; those of a version that was read before are kept."""
+        dag_ids = self.session.scalars(select(DagModel.dag_id).where(~DagModel.is_stale))
+        names = {dag_id: name for dag_id in dag_ids if (name := plan_of(dag_id))}
+        found = {name: plan for dag_id, name in names.items() if (plan := self._plan(dag_id, name, folder))}
+        return Library(found, {name: group for plan in found.values() for name, group in plan.groups.items()})
+
+    def _plan(self, dag_id: str, name: str, folder: Path) -> RunnablePlan | None:
+        newest = SerializedDagModel.latest_item_select_object(dag_id)
+        columns = (SerializedDagModel.id, SerializedDagModel.last_updated)
+        version = self.session.execute(newest.with_only_columns(*columns)).one_or_none()
+        known = _READ_PLANS.get(dag_id)
+        if known is None or known[0] != (version, folder):
+            dag = SerializedDagModel.get_dag(dag_id, session=self.session)
+            check = dag.task_dict.get(PREFLIGHT_TASK) if dag else None
+            known = _READ_PLANS[dag_id] = (
+                (version, folder),
+                read_drawn(check.doc_json or "", name, folder) if check else None,
+            )
+        return known[1]
+
+    def broken_files(self) -> Mapping[str, str]:
+        """Read the import errors of plan files."""
+        rows = self.session.execute(select(ParseImportError.filename, ParseImportError.stacktrace))
+        return {file: said or "" for file, said in rows if file and file.endswith(SUFFIXES)}
 
     def stopped_parts(self, now: datetime) -> tuple[str, ...]:
         """Compare the heartbeats of scheduler and triggerer with Airflow's own thresholds."""

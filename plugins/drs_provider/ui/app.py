@@ -9,10 +9,16 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from drs_provider.report.store import HTML_NAME, JSON_NAME, run_folder
+from drs_provider.plan.loader import Library
+from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
+from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
+from drs_provider.rules.run.names import REPORT_TASK
 from drs_provider.ui import pages
 from drs_provider.ui.plan_list import (
+    BrokenPlan,
     PlanList,
+    broken_of,
+    broken_said,
     check_dag_ids,
     check_of,
     forecast_of,
@@ -67,7 +73,12 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
         with_problems: Annotated[bool, Depends(sources.access.may_read_problems)],
     ) -> PlanList:
         folder = sources.plans_folder()
-        library = library_of(folder)
+        drawn = Library() if folder.is_dir() else runs.plans(folder)
+        library = drawn if drawn.plans else library_of(folder)
+
+        def broken() -> list[BrokenPlan]:
+            return broken_said(runs.broken_files()) if drawn.plans else broken_of(library, folder)
+
         shown = readable.intersection(plan_ids(library))
         newest, checks = runs.newest(shown), runs.newest_checks(shown)
         return plan_list(
@@ -77,7 +88,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
             newest=newest,
             paused=runs.paused({*shown, *check_dag_ids(library, shown)}),
             stopped=runs.stopped_parts(sources.now()),
-            with_problems=with_problems,
+            broken=broken() if with_problems else [],
             verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),
             production=lambda runnable: production_of(runnable, sources.reports_folder(), newest),
             checked=lambda runnable: check_of(runnable, sources.reports_folder(), checks),
@@ -149,11 +160,19 @@ def _add_reports(app: FastAPI, sources: Sources) -> None:
         dag_id: str,
         run_id: str,
         name: Literal["report.html", "report.json"],
+        runs: Annotated[Runs, Depends(sources.runs)],
     ) -> Response:
-        path: Any = run_folder(sources.reports_folder(), dag_id, run_id) / name
-        if not path.exists():
+        text = report_file(sources.reports_folder, dag_id, run_id, name, partial(_kept_report, runs, dag_id, run_id))
+        if text is None:
             raise HTTPException(404, f"run {run_id} of {dag_id} has no report")
-        return Response(path.read_text(encoding="utf-8"), media_type=_MEDIA[name], headers={**_PRIVATE, **_SANDBOXED})
+        return Response(text, media_type=_MEDIA[name], headers={**_PRIVATE, **_SANDBOXED})
+
+
+def _kept_report(runs: Runs, dag_id: str, run_id: str) -> KeptReport | None:
+    try:
+        return KeptReport.read(runs.left(dag_id, run_id, REPORT_TASK, KeptReport.KEY))
+    except HandoverUnreadable:
+        return None
 
 
 def _page(parts: Iterable[str]) -> HTMLResponse:

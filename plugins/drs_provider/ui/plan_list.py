@@ -1,5 +1,6 @@
 """The rows of the plans page: what is in the plans folder, and how each plan's last run went."""
 
+import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,8 @@ from drs_provider.rules.run.names import check_dag_of, dag_id_of
 from drs_provider.rules.run.state import RunStatus
 from drs_provider.ui.forecast import USUAL, Forecast, forecast_from
 from drs_provider.ui.read_model import LastRun
+
+log = logging.getLogger(__name__)
 
 
 class PlanWave(BaseModel):
@@ -103,7 +106,7 @@ def plan_list(
     *,
     readable: set[str],
     newest: Mapping[str, LastRun],
-    with_problems: bool,
+    broken: Sequence[BrokenPlan] = (),
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
     production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
     checked: Callable[[RunnablePlan], PlanCheck | None] = lambda _: None,
@@ -112,6 +115,7 @@ def plan_list(
 ) -> PlanList:
     """Put the page together; plans of DAGs that the caller may not read are left out.
 
+    :param broken: files with problems, where the caller may read import errors
     :param paused: ids of the DAGs that are paused
     :param stopped: the parts of Airflow that do not run
     """
@@ -130,7 +134,7 @@ def plan_list(
     ]
     return PlanList(
         plans=sorted(rows, key=lambda row: (row.title.lower(), row.name)),
-        broken=_broken(library, folder) if with_problems else [],
+        broken=list(broken),
         stopped=list(stopped),
     )
 
@@ -193,7 +197,13 @@ def _row(
     )
 
 
-def _broken(library: Library, folder: Path) -> list[BrokenPlan]:
+def broken_said(said: Mapping[str, str]) -> list[BrokenPlan]:
+    """Give the broken files as Airflow's import errors say them, for where the files are not."""
+    return [BrokenPlan(file=file, problems=text.splitlines()) for file, text in sorted(said.items())]
+
+
+def broken_of(library: Library, folder: Path) -> list[BrokenPlan]:
+    """Give the files of the plans folder that have problems."""
     by_file: dict[str, list[str]] = {}
     for problem in library.problems:
         file = _short(problem.path, folder)
@@ -212,24 +222,31 @@ def verified_of(
     runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun], now: datetime
 ) -> Verification | None:
     """Say whether a plan is verified; None: its reports cannot be read, which the page must survive."""
-    dag_id = dag_id_of(runnable.plan.name)
-    last = newest.get(dag_id)
-    try:
-        found = _reports(str(reports), dag_id, (last.run_id, last.verdict) if last else None)
-    except OSError:
+    found = _reports_of(runnable, reports, newest)
+    if found is None:
         return None
     return verify(found, digest=runnable.digest, valid_for=runnable.plan.drill.valid_for, now=now)
 
 
 def production_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun]) -> ProductionUp | None:
     """Say whether production is up that a recovery of the plan brought up; None: it is not, or nobody can tell."""
+    found = _reports_of(runnable, reports, newest)
+    return None if found is None else production_up(found)
+
+
+def _reports_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun]) -> tuple[RunReport, ...] | None:
+    """Read the reports of a plan; None: they cannot be read here.
+
+    So it is also where a run has a verdict, and so a report, and there is none: it is on another machine's disk.
+    """
     dag_id = dag_id_of(runnable.plan.name)
     last = newest.get(dag_id)
     try:
         found = _reports(str(reports), dag_id, (last.run_id, last.verdict) if last else None)
-    except OSError:
+    except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
+        log.warning("the reports of %s cannot be read: %r", dag_id, error)
         return None
-    return production_up(found)
+    return None if last and last.verdict and not found else found
 
 
 def check_of(runnable: RunnablePlan, reports: Any, checks: Mapping[str, LastRun]) -> PlanCheck | None:
@@ -248,7 +265,8 @@ def _warnings(folder: str, dag_id: str, run_id: str) -> int | None:
     is_remote = "://" in folder and not folder.startswith("file://")
     try:
         report = read_report(ObjectStoragePath(folder) if is_remote else folder, dag_id, run_id)
-    except (OSError, ValueError):
+    except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
+        log.warning("the report of check %s of %s cannot be read: %r", run_id, dag_id, error)
         return None
     if report is None or report.preflight is None:
         return None
@@ -262,7 +280,8 @@ def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecast:
     """
     try:
         return _forecast(reports, dag_id, run_id)
-    except OSError:
+    except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
+        log.warning("the reports of %s cannot be read: %r", dag_id, error)
         return USUAL
 
 

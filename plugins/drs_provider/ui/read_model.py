@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from drs_provider.plan.loader import Library
 from drs_provider.rules.run.handover import (
     Asked,
     CleanedUp,
@@ -137,6 +138,17 @@ class Runs(Protocol):
 
     def newest_checks(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         """Return the newest check of each of these DAGs that was ever checked."""
+        ...
+
+    def plans(self, folder: Path) -> Library:
+        """Return the plans that Airflow has DAGs of, as they were when Airflow read them, with paths below ``folder``.
+
+        For an API server that has no plan files.
+        """
+        ...
+
+    def broken_files(self) -> Mapping[str, str]:
+        """Return what Airflow says of plan files that it could not read, by the file's name."""
         ...
 
     def paused(self, dag_ids: Iterable[str]) -> frozenset[str]:

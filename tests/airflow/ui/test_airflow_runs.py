@@ -1,9 +1,11 @@
 """A run that is looked at again and again: of what Airflow's database has of it only what is new is read."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
+from drs_provider.plan.loader import read_folder
 from drs_provider.rules.run.handover import FailureMessage, GivenOrders, Launch, RunOrder
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import REPORT_TASK
@@ -11,6 +13,7 @@ from kit.signatures import signed
 
 pytestmark = pytest.mark.airflow
 
+ROOT = Path(__file__).parents[3]
 TASK = "application.recovery_job"
 PLACE = (TASK, FailureMessage.KEY)
 
@@ -151,3 +154,66 @@ def test_a_look_with_nothing_known_reads_it_all(looks, change):
     assert first == second
     assert first is not second
     assert {key for _, key in first.left} >= {Launch.KEY, FailureMessage.KEY}
+
+
+@pytest.fixture
+def runs(api, going_on):
+    from airflow.utils.session import create_session
+    from drs_provider.ui.airflow_runs import AirflowRuns
+
+    with create_session() as session:
+        yield AirflowRuns(session)
+
+
+def test_plans_are_read_from_their_dags_where_their_files_are_not(runs, tmp_path):
+    written = read_folder(ROOT / "plans")
+    gone = tmp_path / "plans"
+
+    library = runs.plans(gone)
+
+    assert library.plans.keys() == written.plans.keys() == {"hello", "web-shop"}
+    for name, found in library.plans.items():
+        assert (found.plan, found.groups, found.digest) == (
+            written.plans[name].plan,
+            written.plans[name].groups,
+            written.plans[name].digest,
+        )
+        assert found.path == gone / written.plans[name].path.name
+    assert library.groups.keys() == {group for plan in written.plans.values() for group in plan.groups}
+    assert runs.plans(gone).plans["hello"] is library.plans["hello"]  # no version of a DAG is read twice
+    assert runs.plans(tmp_path).plans["hello"].path == tmp_path / "hello.yaml"
+
+
+def test_a_plan_whose_dag_is_gone_is_not_shown(runs, tmp_path):
+    from airflow.models.dag import DagModel
+    from sqlalchemy import update
+
+    try:
+        runs.session.execute(update(DagModel).where(DagModel.dag_id == "drs.hello").values(is_stale=True))
+        assert runs.plans(tmp_path).plans.keys() == {"web-shop"}
+    finally:
+        runs.session.rollback()
+
+
+def test_import_errors_of_plan_files_are_told_and_those_of_other_files_are_not(runs):
+    from airflow.models.errors import ParseImportError
+
+    try:
+        for file in ("../plans/crm.yaml", "x.yml", "mine.py", None):
+            runs.session.add(ParseImportError(filename=file, stacktrace=f"of {file}"))
+        runs.session.flush()
+        assert runs.broken_files() == {"../plans/crm.yaml": "of ../plans/crm.yaml", "x.yml": "of x.yml"}
+    finally:
+        runs.session.rollback()
+
+
+def test_the_page_of_plans_is_the_same_without_plan_files(api, going_on, sign_in, monkeypatch, tmp_path):
+    def shown():
+        return api.get("/drs/plans.json", headers=sign_in("adam")).json()
+
+    monkeypatch.setenv("DRS_PLANS_FOLDER", str(ROOT / "plans"))
+    with_files = shown()
+    monkeypatch.setenv("DRS_PLANS_FOLDER", str(tmp_path / "plans"))
+
+    assert [plan["name"] for plan in with_files["plans"]] == ["hello", "web-shop"]
+    assert shown() == with_files

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from drs_provider.plan.loader import read_folder
-from drs_provider.plan.snapshot import is_in_need, kept_text, problems_in_the_way, read_kept
+from drs_provider.plan.snapshot import drawn_text, is_in_need, kept_text, problems_in_the_way, read_drawn, read_kept
 
 PLAN = """\
 kind: RecoveryPlan
@@ -183,3 +183,42 @@ def test_runs_need_what_was_kept_while_the_plan_stands_there_and_cannot_be_read(
 
 def test_a_folder_that_is_gone_leaves_nothing_to_go_on_with(tmp_path, shop):
     assert not is_in_need(read_folder(tmp_path / "nowhere"), shop)
+
+
+def test_what_a_dag_says_of_its_plan_reads_as_the_same_plan_below_any_folder(folder, shop, tmp_path):
+    text = drawn_text(shop, folder)
+    gone = tmp_path / "no" / "such" / "folder"
+
+    assert read_drawn(text, "shop", folder) == shop
+    found = read_drawn(text, "shop", gone)
+    assert (found.plan, found.groups, found.digest) == (shop.plan, shop.groups, shop.digest)
+    assert (found.path, found.group_paths["db"]) == (gone / "shop.yaml", gone / "groups" / "db.yaml")
+
+
+@pytest.mark.parametrize("strange", ["\N{GRINNING FACE}", "\u2028", "\x85", "a: [b", "'\\\"", "%TAG", "---", "\t"])
+def test_no_text_is_too_strange_for_a_dag(folder, strange):
+    (folder / "shop.yaml").write_text(PLAN.replace("title:", f"description: {json.dumps(strange)}\ntitle:"))
+    library = read_folder(folder)
+    if found := library.plans.get("shop"):
+        assert read_drawn(drawn_text(found, folder), "shop", folder) == found
+    else:
+        assert library.problems
+
+
+def test_a_plan_from_elsewhere_is_not_in_its_dag(folder, shop, tmp_path):
+    assert drawn_text(shop, tmp_path / "other") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", "7", "[1]", "[[], {}]", '[{"plan": "shop"}]', '"text"', "[" * 100_000, "\ud800"],
+)
+def test_what_is_anything_else_is_no_plan_of_a_dag(folder, text):
+    assert read_drawn(text, "shop", folder) is None
+
+
+def test_a_dags_plan_that_somebody_has_changed_is_not_believed(folder, shop):
+    text = drawn_text(shop, folder)
+
+    assert read_drawn(text.replace("45m", "5m").replace("PT45M", "PT5M"), "shop", folder) in (None, shop)
+    assert read_drawn(text, "other", folder) is None

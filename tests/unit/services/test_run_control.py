@@ -334,10 +334,35 @@ def test_a_wait_bears_silence_for_a_while():
     airflow.tasks = lambda *place: silence(*place) if told else tasks(*place)
 
     with pytest.raises(AirflowUnreachable):
-        control.wait("shop", run, None, told.append)
+        control.wait(control.look("shop", run), None, told.append)
 
     assert {view.state.status for view in told} == {"running"}
     assert set(news) == {"no status: no answer"}
+
+
+@pytest.mark.parametrize("silent", [1, 3])
+def test_a_run_that_has_started_is_known_and_waited_for_also_where_airflow_does_not_answer_at_once(silent):
+    airflow = InMemoryAirflow.of(recorded("passed"))
+    news, told = [], []
+    control = RunControl(airflow, say=news.append, sleep=lambda _: None)
+    answers, tasks = iter([False] * silent + [True] * 10), airflow.tasks
+
+    def late(*place):
+        if next(answers):
+            return tasks(*place)
+        raise AirflowUnreachable("no answer")
+
+    airflow.tasks = late
+    started = control.start("shop", RunStart("drill"))
+    airflow.records[0] = replace(airflow.records[0], state="success")
+    over = control.wait(started, None, told.append)
+
+    assert [change[0] for change in airflow.changed] == ["trigger"]
+    assert (started.run_id, over.is_active) == (over.run_id, False)
+    assert news == [
+        "starting a drill of shop: all its waves, from the most recent data",
+        *["no status: no answer"] * silent,
+    ]
 
 
 TWO = (("one", "running", "ada"), ("two", "queued", None))
@@ -357,7 +382,6 @@ def two_active(name="launching"):
     ("verb", "arguments"),
     [
         ("look", ()),
-        ("wait", (None, None, print)),
         ("pause", (None,)),
         ("cancel", (None, None)),
         ("skip", ("web", None, None)),

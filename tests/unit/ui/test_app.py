@@ -1,15 +1,19 @@
 """The routes over runs in memory: who is asked, what is answered."""
 
+import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from drs_provider.plan.loader import Library, read_folder
 from drs_provider.report.measure import measure
-from drs_provider.report.store import write_report
-from drs_provider.rules.run.handover import PreflightFinding
+from drs_provider.report.page import render
+from drs_provider.report.store import SHORTENED, kept_report, to_json, write_report
+from drs_provider.rules.run.handover import KeptReport, PreflightFinding
 from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.rules.run.names import REPORT_TASK
 from drs_provider.ui import plan_list
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
@@ -44,8 +48,13 @@ class InMemoryRuns:
         runs: Iterable[RunData] = (),
         newest: Mapping[str, LastRun] | None = None,
         checks: Mapping[str, LastRun] | None = None,
+        *,
         paused: Iterable[str] = (),
+        library: Library | None = None,
+        broken: Mapping[str, str] | None = None,
     ) -> None:
+        self.library = library or Library()
+        self.broken = broken or {}
         self.paused_dags = frozenset(paused)
         self.asked = 0
         self.checks = checks or {}
@@ -66,6 +75,12 @@ class InMemoryRuns:
     def newest_checks(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
         return {dag_id: self.checks[dag_id] for dag_id in dag_ids if dag_id in self.checks}
 
+    def plans(self, folder):
+        return self.library
+
+    def broken_files(self):
+        return self.broken
+
     def paused(self, dag_ids):
         return self.paused_dags.intersection(dag_ids)
 
@@ -79,6 +94,7 @@ def a_client(
     *,
     readable: Iterable[str] = ("drs.shop", "drs.web-shop"),
     problems: bool = True,
+    reports: Callable[[], object] | None = None,
 ) -> TestClient:
     def only_readable(dag_id: str) -> None:
         if dag_id not in readable:
@@ -90,7 +106,7 @@ def a_client(
         runs=lambda: found,
         access=access,
         plans_folder=lambda: folder / "plans",
-        reports_folder=lambda: folder / "reports",
+        reports_folder=reports or (lambda: folder / "reports"),
         now=lambda: NOW,
     )
     return TestClient(create_app(sources))
@@ -337,3 +353,86 @@ def test_a_run_without_a_report_is_answered_without_a_path_of_the_server(folder)
     answer = a_client(folder).get("/reports/drs.shop/r1/report.json")
 
     assert (answer.status_code, answer.json()) == (404, {"detail": "run r1 of drs.shop has no report"})
+
+
+def no_such_store():
+    raise ImportError("Install s3fs to access S3")
+
+
+def ask_for_a_report(folder, name, kept, reports=None):
+    report = measure(a_passed_drill())
+    run = RunData("drs.web-shop", report.run.run_id, "success", left={(REPORT_TASK, KeptReport.KEY): kept})
+    client = a_client(folder, InMemoryRuns([run]), reports=reports)
+    return client.get(f"/reports/drs.web-shop/{report.run.run_id.replace('+', '%2B')}/{name}")
+
+
+@pytest.mark.parametrize("reports", [None, no_such_store])
+def test_a_report_on_a_disk_or_a_store_that_cannot_be_read_is_what_the_run_has_kept(folder, reports):
+    report = measure(a_passed_drill())
+    kept = kept_report(report).to_json()
+
+    for name, text in (("report.json", to_json(report)), ("report.html", render(report))):
+        answer = ask_for_a_report(folder, name, kept, reports)
+        assert (answer.status_code, answer.text) == (200, text)
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-security-policy"].startswith("sandbox ")
+    assert SHORTENED not in text
+
+
+def test_what_was_left_out_of_a_kept_report_is_said_on_its_page(folder):
+    most = len(json.dumps(measure(a_passed_drill()).model_dump(mode="json"))) - 1
+    kept = kept_report(measure(a_passed_drill()), most)
+    assert kept.is_shortened
+
+    assert SHORTENED in ask_for_a_report(folder, "report.html", kept.to_json()).text
+    assert ask_for_a_report(folder, "report.json", kept.to_json()).json()["verdict"] == "passed"
+
+
+def test_a_written_report_goes_before_the_one_that_the_run_has_kept(folder):
+    report = measure(a_passed_drill())
+    write_report(report, folder / "reports")
+    kept = kept_report(report.model_copy(update={"verdict": "failed"})).to_json()
+
+    assert ask_for_a_report(folder, "report.json", kept).json()["verdict"] == "passed"
+
+
+@pytest.mark.parametrize(
+    "kept", [None, "no report", {"document": "else"}, KeptReport(verdict="passed", reason="").to_json()]
+)
+def test_a_run_that_has_kept_nothing_readable_has_no_report(folder, kept):
+    assert ask_for_a_report(folder, "report.html", kept).status_code == 404
+
+
+@pytest.mark.parametrize("problems", [True, False])
+def test_an_api_server_without_plan_files_shows_what_airflow_has_made_of_them(folder, tmp_path, problems):
+    library = read_folder(folder / "plans")
+    runs = InMemoryRuns(library=library, broken={"../plans/crm.yaml": "3:1: none\n4:1: and more"})
+    with_files = a_client(folder, InMemoryRuns(), problems=problems).get("/plans.json").json()
+    (folder / "plans").rename(folder / "elsewhere")
+
+    without = a_client(folder, runs, problems=problems).get("/plans.json").json()
+
+    assert [plan["name"] for plan in without["plans"]] == ["shop"]
+    assert without["plans"] == with_files["plans"]
+    said = {"file": "../plans/crm.yaml", "problems": ["3:1: none", "4:1: and more"]}
+    assert without["broken"] == ([said] if problems else [])
+
+
+def test_what_airflow_has_made_of_plans_is_not_asked_where_their_files_are(folder):
+    runs = InMemoryRuns(library=Library(), broken={"../plans/other.yaml": "no"})
+    shown = a_client(folder, runs).get("/plans.json").json()
+
+    assert [plan["name"] for plan in shown["plans"]] == ["shop"]
+    assert [broken["file"] for broken in shown["broken"]] == ["plans/crm.yaml"]
+
+
+@pytest.mark.parametrize("place", [None, "nosuch://bucket/reports"])
+@pytest.mark.parametrize(("verdict", "verified"), [("passed", None), (None, False)])
+def test_a_plan_whose_reports_lie_on_another_machine_is_not_called_unverified(folder, place, verdict, verified):
+    ran = LastRun(f"r-{verdict}-{bool(place)}", "success" if verdict else "running", NOW, verdict)
+    client = a_client(folder, InMemoryRuns(newest={"drs.shop": ran}), reports=place and (lambda: place))
+
+    (plan,) = client.get("/plans.json").json()["plans"]
+
+    assert plan["verified"] is (None if place else verified)
+    assert plan["production"] == ""

@@ -45,7 +45,7 @@ class CheckFailback(CheckPlan):
         now: datetime,
         start: "PlanRunStart | None",
     ) -> "PreflightOutcome":
-        from drs_provider.dag.report_place import why_not_writable
+        from drs_provider.dag.report_place import look_at_report_place
         from drs_provider.services.failback.preflight import FailbackPreflight
 
         ours = self.shape.runnable.groups
@@ -54,7 +54,7 @@ class CheckFailback(CheckPlan):
             request,
             now,
             other_groups=tuple(group for name, group in library.groups.items() if name not in ours),
-            why_no_report=why_not_writable,
+            look_at_report_place=look_at_report_place,
             installation=installation_of(context),
             triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
             hook_of=_settings_hook,

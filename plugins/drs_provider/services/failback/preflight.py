@@ -24,6 +24,7 @@ from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.preflight.outcome import AnyFinding, PreflightOutcome
 from drs_provider.rules.preflight.permissions import permission_findings, permission_notes, way_back_questions
+from drs_provider.rules.preflight.report_place import ReportPlace
 from drs_provider.rules.preflight.table import grouped
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import clean_up_policy_of, too_few
@@ -95,7 +96,7 @@ class FailbackPreflight:
     :param shape: the compiled way back, for the request
     :param now: the present instant
     :param other_groups: the groups of all other plans
-    :param why_no_report: says why the report of this run cannot be written; None: it can
+    :param look_at_report_place: says what is known of the place where the report of this run will be written
     :param installation: id of the Airflow that the run is of
     :param triggered_by: who started the run; None: Airflow does not say
     :param hook_of: makes what reads launch settings in an origin; only a cut-over asks
@@ -105,7 +106,7 @@ class FailbackPreflight:
     request: RunRequest
     now: datetime
     other_groups: Sequence[ProtectionGroup] = ()
-    why_no_report: Callable[[], str | None] = lambda: None
+    look_at_report_place: Callable[[], ReportPlace] = ReportPlace
     installation: str = ""
     triggered_by: str | None = None
     hook_of: SettingsHookOf | None = None
@@ -195,7 +196,7 @@ class FailbackPreflight:
         problems += unread_refusals(left, unreadable, unread)
         if not left and not any(finding.severity == "refusal" for finding in findings):
             problems.append(NOTHING_RECOVERED)
-        findings += self._no_report()
+        findings += self.look_at_report_place().findings(self.shape.plan.name, "warning")
         if self.request.purpose.cuts_over:
             problems += self._people()
             findings += self._writes()
@@ -273,12 +274,6 @@ class FailbackPreflight:
             if step.step.runs_plan and (step.wave is None or self.shape.wave_of[step.wave].is_chosen):
                 what = f"{step.where} runs plan {step.step.runs_plan}, which a failback does not do"
                 yield Finding("refusal", name, name, what, "write when: recovery or when: drill there", "plan_step")
-
-    def _no_report(self) -> Iterator[Finding]:
-        if (why := self.why_no_report()) is not None:
-            name = self.shape.plan.name
-            step = "set DRS_REPORTS, or [drs] reports of Airflow's configuration, to a place that can be written"
-            yield Finding("warning", name, name, f"its report cannot be written: {why}", step, "reports")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from drs_provider.rules.migration.stopped_writes import why_not_migrated
 from drs_provider.rules.preflight.cost import Machine, PricesUnreadable
 from drs_provider.rules.preflight.drill_forecast import estimate_drill, too_expensive
 from drs_provider.rules.preflight.outcome import PreflightOutcome, ServerLook
+from drs_provider.rules.preflight.report_place import ReportPlace
 from drs_provider.rules.preflight.step_names import step_name_findings
 from drs_provider.rules.preflight.stopped import stopped_findings
 from drs_provider.rules.run.approvals import too_few, unproven_starter
@@ -64,7 +65,7 @@ class Preflight:
     :param run: DAG id and run id
     :param now: the present instant
     :param read_reports: reads the stored reports of the plan's runs
-    :param why_no_report: says why the report of this run cannot be written; None: it can
+    :param look_at_report_place: says what is known of the place where the report of this run will be written
     :param triggered_by: who started the run, where Airflow says so
     :param other_groups: the groups of all other plans
     :param going_on: asks Airflow whether a run that is to be continued is still active here
@@ -78,7 +79,7 @@ class Preflight:
     run: tuple[str, str]
     now: datetime
     read_reports: ReadReports = tuple
-    why_no_report: Callable[[], str | None] = lambda: None
+    look_at_report_place: Callable[[], ReportPlace] = ReportPlace
     triggered_by: str | None = None
     other_groups: Sequence[ProtectionGroup] = ()
     going_on: GoingOn = lambda _key, _run_ids: None
@@ -277,13 +278,12 @@ class Preflight:
         return self._with_cost(outcome, machines) if self.request.purpose.is_priced else outcome
 
     def _with_report_place(self, outcome: PreflightOutcome) -> PreflightOutcome:
-        """Refuse a drill whose proof could not be written; warn a recovery, whose report its tasks keep too."""
-        if (why := self.why_no_report()) is None:
-            return outcome
-        purpose, name = self.request.purpose, self.shape.plan.name
-        step = "set DRS_REPORTS, or [drs] reports of Airflow's configuration, to a place that can be written"
-        finding = Finding(purpose.severity, name, name, f"its report cannot be written: {why}", step, "reports")
-        return replace(outcome, findings=(*outcome.findings, finding))
+        """Refuse a drill whose proof could not be written; warn a recovery, whose report its tasks keep too.
+
+        Both are warned of a folder that other machines do not see.
+        """
+        found = self.look_at_report_place().findings(self.shape.plan.name, self.request.purpose.severity)
+        return replace(outcome, findings=(*outcome.findings, *found))
 
     def _with_verification(self, outcome: PreflightOutcome) -> PreflightOutcome:
         found = verify_plan(self.shape, self.read_reports, servers=outcome.fingerprints, now=self.now)

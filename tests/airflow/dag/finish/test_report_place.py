@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from drs_provider.dag.report_place import words_for
+from drs_provider.dag.report_place import look_at_report_place, words_for
 from drs_provider.report.result import RunReport
+from drs_provider.rules.preflight.report_place import ReportPlace
 from drs_provider.rules.run.handover import KeptReport, WrittenReport
 from drs_provider.rules.run.names import REPORT_TASK, VERDICT_TASK
 from kit.dag_runs import SHOP, calls, instances
@@ -95,3 +96,16 @@ def test_a_drill_whose_proof_cannot_be_written_does_not_begin(plans, airflow_db,
 )
 def test_why_nothing_can_be_written_is_said_in_words(place, error, words):
     assert words_for(place, error) == words
+
+
+def test_a_folder_is_doubted_under_executors_with_several_machines_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("DRS_REPORTS", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    assert look_at_report_place() == ReportPlace(folder=str(tmp_path), executors=("CeleryExecutor",))
+    monkeypatch.setenv("DRS_REPORTS", Path(tmp_path).as_uri())
+    assert look_at_report_place() == ReportPlace(folder=None, executors=("CeleryExecutor",))
+    monkeypatch.setenv("DRS_REPORTS", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
+    assert list(look_at_report_place().findings("shop", "refusal")) == []
+    monkeypatch.setenv("AIRFLOW_IS_K8S_EXECUTOR_POD", "True")
+    assert look_at_report_place() == ReportPlace(folder=str(tmp_path), executors=("KubernetesExecutor",))
