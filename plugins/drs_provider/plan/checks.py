@@ -17,6 +17,7 @@ from drs_provider.plan.model import (
     Step,
     Wave,
     has_migrations,
+    is_launched_ahead,
     stops_writes,
     wave_dependencies,
     waves_above,
@@ -25,10 +26,11 @@ from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
 
-NOT_YET: Collection[str] = ("cut_over",)
+NOT_YET: Collection[str] = ("cut_over", "launch_ahead")
 """What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
 
 ``cut_over``: on the way back servers are replicated to their origin, and nothing is launched there.
+``launch_ahead``: every wave launches its servers itself.
 """
 
 NO_WAVE_NAMES = ("preflight", "finish")
@@ -111,6 +113,7 @@ def way_back_of_members(group: ProtectionGroup) -> Iterator[PlanFinding]:
 
 _NO_RUNS = {
     "cut_over": "nothing is launched on the way back yet (mode reprotect only), so this would have no effect",
+    "launch_ahead": "nothing is launched ahead of its wave yet, so this would have no effect",
 }
 
 
@@ -128,6 +131,23 @@ def promised_but_not_done(plan: RecoveryPlan) -> Iterator[PlanFinding]:
         if step.when in NOT_YET or is_back:
             what = f"there are no {step.when} runs yet, so this step would never take place"
             yield PlanFinding((*location, "when"), what, "write drill, recovery or always, or remove the step")
+
+
+def launched_ahead(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """What is to be launched ahead of its wave can be, and is something."""
+    waves = [(("waves", position), wave) for position, wave in enumerate(plan.waves)]
+    if "launch_ahead" in NOT_YET:
+        said: list[tuple[Location, str | None]] = [((), plan.launch), *((here, wave.launch) for here, wave in waves)]
+        for location, word in said:
+            if word == "ahead":
+                yield PlanFinding((*location, "launch"), _NO_RUNS["launch_ahead"], "write in_waves, or remove it")
+        return
+    for location, wave in waves:
+        if wave.launch == "ahead" and not wave.groups:
+            yield PlanFinding((*location, "launch"), "a wave without groups launches nothing", "remove it", at_key=True)
+    if plan.launch == "ahead" and not any(is_launched_ahead(plan, wave) for _, wave in waves):
+        what = "no wave launches ahead: each has no groups, or says in_waves itself"
+        yield PlanFinding(("launch",), what, "remove it here, or in a wave")
 
 
 def writes_stop_first(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -344,6 +364,7 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     people_once,
     step_problems,
     promised_but_not_done,
+    launched_ahead,
     steps_on_the_way_back,
     writes_stop_first,
     address_of_one_on_the_way_back,
