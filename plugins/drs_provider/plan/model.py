@@ -64,7 +64,7 @@ DEFAULT_EVENTS: tuple[Event, ...] = tuple(event for event in EVENTS if event != 
 
 
 LaunchTime = Literal["in_waves", "ahead"]
-"""When servers are launched: in their wave's turn; or ahead of all waves and stopped, so that the waves only start them."""
+"""When servers are launched: in their wave's turn, or stopped and ahead of all waves, which only start them then."""
 
 
 EmailAddress = Annotated[str, Like(r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", "an email address such as ops@example.org")]

@@ -57,20 +57,26 @@ def test_a_wave_of_steps_only_is_never_launched_ahead(tmp_path):
         (
             f"{PLAN}launch: {{instance_type: m6i.large}}\n{WAVES}",
             [
-                "x.yaml:3:9: launch: expected in_waves or ahead, found a mapping (launch settings of "
-                "servers are written in the launch of their group)"
+                (
+                    "x.yaml:3:9: launch: expected in_waves or ahead, found a mapping (launch settings of "
+                    "servers are written in the launch of their group)"
+                )
             ],
         ),
         (
-            f"{PLAN}waves: [{{name: a, groups: [g1]}}, {{name: c, launch: ahead, before: [{{kind: wait, name: w, "
-            "for: 1m}]}]\n",
+            (
+                f"{PLAN}waves: [{{name: a, groups: [g1]}}, {{name: c, launch: ahead, before: [{{kind: wait, name: w, "
+                "for: 1m}]}]\n"
+            ),
             ["x.yaml:3:44: waves.c.launch: a wave without groups launches nothing (remove it)"],
         ),
         (
             f"{PLAN}launch: ahead\nwaves: [{{name: a, groups: [g1], launch: in_waves}}]\n",
             [
-                "x.yaml:3:9: launch: no wave launches ahead: each has no groups, or says in_waves itself "
-                "(remove it here, or in a wave)"
+                (
+                    "x.yaml:3:9: launch: no wave launches ahead: each has no groups, or says in_waves itself "
+                    "(remove it here, or in a wave)"
+                )
             ],
         ),
     ],
