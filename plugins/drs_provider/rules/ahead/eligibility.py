@@ -15,8 +15,9 @@ class AheadCandidate:
 
     :param settings: its effective launch settings by the plan's names
     :param runs_actions: whether DRS will run launch actions on its instance; None: nobody may look
-    :param into_instance: the existing instance that DRS launches it into; None: into a new one
+    :param into_instance: what people call the existing instance that DRS launches it into; None: into a new one
     :param live_instance: a live recovered instance that its launch terminates; None: there is none
+    :param is_known: whether its launch settings in DRS could be looked at
     """
 
     server_id: str
@@ -25,6 +26,7 @@ class AheadCandidate:
     runs_actions: bool | None = False
     into_instance: str | None = None
     live_instance: str | None = None
+    is_known: bool = True
 
     @property
     def is_started(self) -> bool:
@@ -38,8 +40,10 @@ def why_in_its_wave(server: AheadCandidate, purpose: Purpose) -> str | None:  # 
         return "a migration launches when everything that was written has arrived"
     if server.settings.get("disposition") == "started":
         return "its settings say disposition: started"
+    if not server.is_known:
+        return "its launch settings in DRS cannot be looked at"
     if server.into_instance is not None:
-        return f"DRS launches it into instance {server.into_instance}, and starts that"
+        return f"DRS launches it into {server.into_instance}, and starts that"
     if server.live_instance is not None:
         return f"its launch terminates {server.live_instance}, which lives until then"
     if server.runs_actions is None:

@@ -21,7 +21,11 @@ def test_nothing_speaks_against_a_plain_server(purpose, disposition):
     ("facts", "why"),
     [
         ({"settings": {"disposition": "started"}}, "its settings say disposition: started"),
-        ({"into_instance": "i-1"}, "DRS launches it into instance i-1, and starts that"),
+        (
+            {"into_instance": "the existing instance i-1"},
+            "DRS launches it into the existing instance i-1, and starts that",
+        ),
+        ({"is_known": False}, "its launch settings in DRS cannot be looked at"),
         ({"live_instance": "i-2"}, "its launch terminates i-2, which lives until then"),
         ({"runs_actions": True}, "its DRS launch actions need a running instance"),
         (
@@ -51,7 +55,7 @@ def test_preflight_says_who_is_launched_when():
             WEB,
             replace(WEB, server_id="s-3", hostname="web2", runs_actions=True),
             replace(WEB, server_id="s-4", hostname="web3", runs_actions=True),
-            replace(WEB, server_id="s-5", hostname="web4", into_instance="i-9"),
+            replace(WEB, server_id="s-5", hostname="web4", into_instance="its source instance"),
         ],
         "old": [replace(WEB, server_id="s-6", hostname="old1", live_instance="i-8")],
     }
@@ -64,11 +68,11 @@ def test_preflight_says_who_is_launched_when():
             "instance"
         ),
         (
-            "wave web in eu-west-1: launched in its turn, not ahead: web4: DRS launches it into instance i-9, and starts "
-            "that"
+            "wave web in eu-west-1: launched in its turn, not ahead: web4: DRS launches it into its source "
+            "instance, and starts that"
         ),
         (
-            "wave old in eu-west-1: launched in its turn, not ahead: old1: its launch terminates i-8, which lives until "
-            "then"
+            "wave old in eu-west-1: launched in its turn, not ahead: old1: its launch terminates i-8, which lives "
+            "until then"
         ),
     )

@@ -44,7 +44,8 @@ class PreflightServer(Part):
 
     ``order`` is its boot order in its group, ``lag`` the replication lag when preflight looked, ``settings`` are its
     effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS
-    chooses. ``source``: the EC2 instance that a migration stops; None: it stops none.
+    chooses. ``source``: the EC2 instance that a migration stops; None: it stops none. ``ahead``: it is launched ahead
+    of its wave, stopped; ``is_started``: its wave starts it then.
     """
 
     server_id: str
@@ -58,6 +59,8 @@ class PreflightServer(Part):
     placement: Placement = Placement()
     point: Point | None = None
     source: SourceInstance | None = None
+    ahead: Flag = False
+    is_started: Flag = False
 
 
 class PreflightTarget(Part):
