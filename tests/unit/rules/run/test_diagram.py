@@ -77,6 +77,8 @@ def test_a_plan_that_launches_ahead_says_what_that_saves(tmp_path, monkeypatch):
         "  2 * web            ~9m  after database; g2: 1 server; g3: tags App=shop; launched ahead",
         "  2   end            ~0s  after database; steps only",
         "",
-        "* critical path: database -> web, launched ahead ~10m, in waves ~17m55s: ahead saves 7m55s, within the rto "
-        "of 15m",
+        (
+            "* critical path: database -> web, launched ahead ~10m, in waves ~17m55s: ahead saves 7m55s, within the "
+            "rto of 15m"
+        ),
     ]
