@@ -9,7 +9,6 @@ from drs_provider.rules.ahead.next_start import AheadServer, StartTry, WaveStep,
 from drs_provider.rules.launch.next_launch import stages
 from drs_provider.rules.launch.results import Allows, Ready, ServerResult
 from drs_provider.rules.run.handover import InstanceStart, InstanceStarts, PreflightServer
-from drs_provider.rules.servers import GONE_STATES
 from drs_provider.services.launch.instance_starts import start_instances
 from drs_provider.services.store import Store, load, save
 
@@ -60,18 +59,20 @@ class PreparedWave:
     def go_on(self, seen: Sequence[SeenLaunch], *, order: str | None = None) -> StartRound:
         """Start what may be started now, and say what the wave waits for.
 
-        :param order: why a person has ended the wave: nothing more of it is started then
+        :param order: why nothing more of the wave is started: a person has ended it, or nobody waits for it any longer
         :raises AwsError: AWS does not answer now (``retryable``): some may have been started, so look again later
         """
         results = {result.server_id: result for launch in seen for result in launch.results}
         pending = {server for launch in seen for server in launch.pending}
+        if order is not None:
+            return self._ended(results, pending, order)
         now, tries = self.clock(), self._tries()
         step = wave_step(
             [
                 [self._ahead(server, results.get(server.server_id), pending, tries) for server in self._stage(ids)]
                 for ids in stages(self.servers)
             ],
-            is_turn=order is None,
+            is_turn=True,
             ready=self.ready,
             allows=self.allows,
             now=now,
@@ -80,14 +81,34 @@ class PreparedWave:
         awaited = {
             server: step.actions[server].why or "its start was asked for"
             for server in results
-            if step.actions[server].action in ("wait", "start") and server not in step.held and order is None
+            if step.actions[server].action in ("wait", "start") and server not in step.held
         }
         looks = [step.actions[server].at for server in awaited if step.actions[server].at]
         return StartRound(
             started=started,
             awaited=awaited,
-            results=tuple(_judged(result, step, order) for result in results.values()),
+            results=tuple(_judged(result, step) for result in results.values()),
             look_at=min(filter(None, looks), default=None),
+        )
+
+    def _ended(self, results: Mapping[str, ServerResult], pending: set[str], order: str) -> StartRound:
+        """Start nothing more: what boots is seen through, and what was prepared stays so."""
+        prepared = {
+            server.server_id
+            for server in self.servers
+            if server.is_started
+            and (result := results.get(server.server_id)) is not None
+            and (result.status, result.instance_state) == ("launched", "STOPPED")
+        }
+        return StartRound(
+            started=(),
+            awaited=dict.fromkeys(sorted(pending), "its instance boots"),
+            results=tuple(
+                replace(result, status="failed", reason=f"prepared, not started: {order}")
+                if result.server_id in prepared
+                else result
+                for result in results.values()
+            ),
         )
 
     def _stage(self, server_ids: Sequence[str]) -> list[PreflightServer]:
@@ -104,9 +125,7 @@ class PreparedWave:
         plain = AheadServer(server.server_id, critical=server.critical, is_started=server.is_started)
         if result is None:
             return plain
-        gone = result.instance_state in (None, *GONE_STATES)
-        is_lost = result.status != "launched" and result.server_id not in pending and (gone or not server.is_started)
-        if is_lost:
+        if result.status != "launched" and result.server_id not in pending:
             return replace(plain, launched="failed", reason=result.reason or "")
         starts = tuple(
             StartTry(start.at, start.refused, is_capacity=start.is_capacity)
@@ -138,14 +157,11 @@ class PreparedWave:
         return dict(kept.instances) if kept else {}
 
 
-def _judged(result: ServerResult, step: WaveStep, order: str | None) -> ServerResult:
+def _judged(result: ServerResult, step: WaveStep) -> ServerResult:
     """Call a server failed that was prepared and is not started, or whose start came to nothing."""
     action = step.actions[result.server_id]
     if action.action == "up":
         return replace(result, status="launched", reason=None)
     if result.status == "unknown":
         return result
-    is_prepared = result.instance_state == "STOPPED"
-    if order is not None and is_prepared:
-        return replace(result, status="failed", reason=f"prepared, not started: {order}")
     return replace(result, status="failed", reason=action.why or result.reason)

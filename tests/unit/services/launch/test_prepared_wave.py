@@ -51,7 +51,7 @@ class Wave:
             state = self.ec2.states.get(name, "terminated").upper()
             more = over.get(server.server_id, {})
             status = "launched" if state in ("STOPPED", "RUNNING") else "failed"
-            if state == "PENDING":
+            if state == "PENDING" or (state == "RUNNING" and more):
                 pending.add(server.server_id)
             result = ServerResult(
                 server.server_id, server.hostname, server.critical, status, instance_id=name, instance_state=state
@@ -108,12 +108,25 @@ def test_what_the_plan_wants_stopped_is_left_alone():
 
 
 def test_an_order_of_a_person_starts_nothing_and_says_so():
-    wave = Wave(server("a"), server("b"))
-    wave.ec2.states["i-b"] = "running"
+    wave = Wave(server("a"), server("b"), server("c"), server("d", is_started=False))
+    wave.ec2.states |= {"i-b": "running", "i-c": "pending"}
     found = wave.go_on(order="cancelled by ann")
 
-    assert (found.started, dict(found.awaited), wave.ec2.calls) == ((), {}, [])
-    assert outcomes(found)["a"] == ("failed", "prepared, not started: cancelled by ann")
+    assert (found.started, dict(found.awaited), wave.ec2.calls) == ((), {"c": "its instance boots"}, [])
+    assert outcomes(found) == {
+        "a": ("failed", "prepared, not started: cancelled by ann"),
+        "b": ("launched", None),
+        "c": ("failed", None),
+        "d": ("launched", None),
+    }
+
+
+def test_a_launch_that_drs_calls_failed_is_never_started():
+    wave = Wave(server("a"))
+    found = wave.go_on(a={"status": "failed", "reason": "LAUNCH_FAILED: x"})
+
+    assert (found.started, dict(found.awaited)) == ((), {})
+    assert outcomes(found) == {"a": ("failed", "LAUNCH_FAILED: x")}
 
 
 def test_status_checks_are_awaited():
