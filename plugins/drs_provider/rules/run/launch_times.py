@@ -72,7 +72,8 @@ def _boots(wave: Wave) -> timedelta:
 
 def _launched_by(servers: Mapping[str, int]) -> dict[str, timedelta]:
     """Return when the servers of every wave are launched, all of them begun at once in this order."""
-    begun, found = 0, {}
+    begun = 0
+    found: dict[str, timedelta] = {}
     for name, count in servers.items():
         begun += count
         found[name] = max(1, -(-begun // SERVERS_IN_ALL_JOBS)) * JOB_DURATION
