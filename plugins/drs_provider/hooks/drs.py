@@ -188,6 +188,19 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
                             states[instance["InstanceId"]] = instance["State"]["Name"]
         return states
 
+    def start_instances(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
+        """Ask EC2 to start instances; return its word for the state of each now (``pending``, ``running``).
+
+        May be repeated: what runs, or is about to, is left alone. One instance that EC2 does not know, cannot start or
+        has no capacity for refuses all that are named in one call.
+        """
+        states: dict[str, str] = {}
+        for batch in in_batches(instance_ids, size=MOST_NAMED_INSTANCES):
+            with translated("ec2:StartInstances"):
+                answer = self._beside("ec2").start_instances(InstanceIds=batch)
+            states |= states_after(answer["StartingInstances"])
+        return states
+
     def unhealthy_instances(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
         """Return those of these instances whose EC2 status checks are not both ``ok``, with what EC2 says."""
         # Asked by id, one instance that is gone would refuse the whole call.
@@ -294,6 +307,11 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     @cached_property
     def _session(self) -> Any:
         return self._patience.ask("sts:AssumeRole", lambda: self.get_session(region_name=self.region_name))
+
+
+def states_after(changes: Sequence[Answer]) -> dict[str, str]:
+    """Read what instances are after StartInstances or StopInstances, in EC2's words."""
+    return {str(change["InstanceId"]): str(change["CurrentState"]["Name"]) for change in changes}
 
 
 def in_batches(ids: Sequence[str], size: int = MOST_IDS) -> Iterator[list[str]]:

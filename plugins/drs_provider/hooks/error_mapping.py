@@ -22,6 +22,9 @@ from drs_provider.exceptions import (
     Throttled,
 )
 
+NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacityOnHost")
+"""EC2's codes where it cannot run or start an instance now for want of machines."""
+
 BY_CODE: Mapping[str, type[AwsError]] = {
     "ConflictException": Conflict,
     "ServiceQuotaExceededException": QuotaExceeded,
@@ -39,6 +42,8 @@ BY_CODE: Mapping[str, type[AwsError]] = {
     "InternalServerError": ServiceUnavailable,
     "ServiceUnavailable": ServiceUnavailable,
     "ServiceUnavailableException": ServiceUnavailable,
+    # EC2 says these with 500, and means that the same call will not do better in a moment.
+    **dict.fromkeys(NO_CAPACITY, AwsError),
     "AccessDeniedException": AccessDenied,
     "AccessDenied": AccessDenied,
     "UnauthorizedOperation": AccessDenied,

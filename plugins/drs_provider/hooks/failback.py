@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from drs_provider.exceptions import NotFound
-from drs_provider.hooks.drs import MOST_NAMED_INSTANCES, DrsHook, in_batches
+from drs_provider.hooks.drs import MOST_NAMED_INSTANCES, DrsHook, in_batches, states_after
 from drs_provider.hooks.error_mapping import translated
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.answers import ClientReplication, InternetProtocol, ReplicationChange, ReversedServer
@@ -123,18 +123,5 @@ class FailbackHook(DrsHook):
         for batch in in_batches(instance_ids, size=MOST_NAMED_INSTANCES):
             with translated("ec2:StopInstances"):
                 answer = self._beside("ec2").stop_instances(InstanceIds=batch)
-            states |= _states(answer["StoppingInstances"])
+            states |= states_after(answer["StoppingInstances"])
         return states
-
-    def start_instances(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
-        """Ask EC2 to start instances; return its word for the state of each now (``pending``, ``running``)."""
-        states: dict[str, str] = {}
-        for batch in in_batches(instance_ids, size=MOST_NAMED_INSTANCES):
-            with translated("ec2:StartInstances"):
-                answer = self._beside("ec2").start_instances(InstanceIds=batch)
-            states |= _states(answer["StartingInstances"])
-        return states
-
-
-def _states(changes: Sequence[Answer]) -> dict[str, str]:
-    return {str(change["InstanceId"]): str(change["CurrentState"]["Name"]) for change in changes}

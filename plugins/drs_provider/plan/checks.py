@@ -17,6 +17,7 @@ from drs_provider.plan.model import (
     Step,
     Wave,
     has_migrations,
+    is_launched_ahead,
     stops_writes,
     wave_dependencies,
     waves_above,
@@ -24,6 +25,12 @@ from drs_provider.plan.model import (
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
+
+NOT_YET: Collection[str] = ("launch_ahead",)
+"""What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
+
+``launch_ahead``: every wave launches its servers itself.
+"""
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
@@ -88,6 +95,26 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     if plan.failback:
         settings = plan.failback.launch
         yield from _one_address(settings, ("failback", "launch"), is_one=False, member_key="failback_launch")
+
+
+_NO_RUNS = {"launch_ahead": "nothing is launched ahead of its wave yet, so this would have no effect"}
+
+
+def launched_ahead(plan: RecoveryPlan) -> Iterator[PlanFinding]:
+    """What is to be launched ahead of its wave can be, and is something."""
+    waves = [(("waves", position), wave) for position, wave in enumerate(plan.waves)]
+    if "launch_ahead" in NOT_YET:
+        said: list[tuple[Location, str | None]] = [((), plan.launch), *((here, wave.launch) for here, wave in waves)]
+        for location, word in said:
+            if word == "ahead":
+                yield PlanFinding((*location, "launch"), _NO_RUNS["launch_ahead"], "write in_waves, or remove it")
+        return
+    for location, wave in waves:
+        if wave.launch == "ahead" and not wave.groups:
+            yield PlanFinding((*location, "launch"), "a wave without groups launches nothing", "remove it", at_key=True)
+    if plan.launch == "ahead" and not any(is_launched_ahead(plan, wave) for _, wave in waves):
+        what = "no wave launches ahead: each has no groups, or says in_waves itself"
+        yield PlanFinding(("launch",), what, "remove it here, or in a wave")
 
 
 def writes_stop_first(plan: RecoveryPlan) -> Iterator[PlanFinding]:
@@ -302,6 +329,7 @@ PLAN_CHECKS: tuple[Callable[[RecoveryPlan], Iterator[PlanFinding]], ...] = (
     enough_approvers,
     people_once,
     step_problems,
+    launched_ahead,
     steps_on_the_way_back,
     writes_stop_first,
     address_of_one_on_the_way_back,

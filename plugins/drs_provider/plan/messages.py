@@ -75,6 +75,8 @@ def _literal(value: Any, context: Mapping[str, Any]) -> Words:
     listed = ", ".join(choices[:-1]) + f" or {choices[-1]}" if len(choices) > 1 else choices[0]
     hint = nearest(value, choices) if isinstance(value, str) else ""
     otherwise = "a standing drill network is written {vpc: vpc-…}" if choices == ["isolated", "shared"] else ""
+    if choices == ["in_waves", "ahead"] and isinstance(value, Mapping):
+        otherwise = "launch settings of servers are written in the launch of their group"
     return f"expected {listed}, found {found(value)}", hint if "did you mean" in hint else otherwise
 
 

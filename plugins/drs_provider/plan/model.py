@@ -63,6 +63,10 @@ DEFAULT_EVENTS: tuple[Event, ...] = tuple(event for event in EVENTS if event != 
 """All but the one that says nothing new: a run that goes well tells of its start and of its end."""
 
 
+LaunchTime = Literal["in_waves", "ahead"]
+"""When servers are launched: in their wave's turn, or stopped and ahead of all waves, which only start them then."""
+
+
 EmailAddress = Annotated[str, Like(r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+$", "an email address such as ops@example.org")]
 
 
@@ -255,6 +259,8 @@ class Wave(PlanPart):
     """How long the wave's recovery jobs may take, all of them together."""
     ready: Literal["launched", "running", "status_checks"] = "running"
     """When a server counts as recovered."""
+    launch: LaunchTime | None = None
+    """in_waves or ahead, for this wave alone; left out, what the plan says."""
     delay_before: Duration = timedelta(0)
     """How long the wave waits after the waves it depends on."""
     pause_before: Pause | None = None
@@ -304,6 +310,8 @@ class RecoveryPlan(PlanPart):
     """The way back; left out, the plan has none."""
     notify: tuple[Notification, ...] = ()
     """Who is told what."""
+    launch: LaunchTime = "in_waves"
+    """ahead: all servers are launched at once, stopped, and the waves say when their instances start."""
     waves: Annotated[tuple[Wave, ...], Field(min_length=1)]
     """The waves; their order matters only where ``depends_on`` is left out."""
     before: tuple[AnyStep, ...] = ()
@@ -366,6 +374,11 @@ def stops_writes(owner: RecoveryPlan | Wave) -> bool:
 def has_migrations(plan: RecoveryPlan) -> bool:
     """Whether a plan says how its writes are stopped: no other can be migrated without a loss."""
     return stops_writes(plan) or any(stops_writes(wave) for wave in plan.waves)
+
+
+def is_launched_ahead(plan: RecoveryPlan, wave: Wave) -> bool:
+    """Whether a wave's servers are launched stopped ahead of all waves: by its own word, or else by the plan's."""
+    return bool(wave.groups) and (wave.launch or plan.launch) == "ahead"
 
 
 SHARED = "shared"

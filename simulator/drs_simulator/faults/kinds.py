@@ -159,6 +159,16 @@ class TerminatedBehindDrs(Fault):
     """Whether termination protection keeps the instance; false: who ends it has switched that off, or is EC2 itself."""
 
 
+class StopsByItself(Fault):
+    """An instance that was started, by a launch or in EC2, stops, and nobody has asked it to."""
+
+    do: Literal["stops_by_itself"]
+    later: Seconds = 0.0
+    """Simulated time from its start; 0: EC2 accepts the start, and the instance never runs."""
+    reason: str = "Client.InstanceInitiatedShutdown"
+    """EC2's code of why; without capacity it is ``Server.InsufficientInstanceCapacity``."""
+
+
 class LaunchesNothing(Fault):
     """DRS says LAUNCHED, and there is no instance: neither EC2 nor DRS has ever one."""
 
@@ -360,6 +370,7 @@ AnyFault = (
     | Slow
     | LaunchedStopped
     | TerminatedBehindDrs
+    | StopsByItself
     | LaunchesNothing
     | DeletedJob
     | StrippedTags

@@ -15,9 +15,9 @@ def _running(world: World) -> dict[str, float]:
     return known
 
 
-def began_running(world: World, instance_id: str) -> None:
-    """Note that EC2 has run or started an instance now."""
-    _running(world)[instance_id] = world.now
+def began_running(world: World, instance_id: str, at: float | None = None) -> None:
+    """Note that EC2 has run or started an instance now, or that its boot counts from a simulated second on."""
+    _running(world)[instance_id] = world.now if at is None else at
 
 
 def stopped_running(world: World, instance_id: str) -> None:

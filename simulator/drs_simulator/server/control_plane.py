@@ -144,6 +144,7 @@ class Control:
             "jobs": {job.id: _job(job) for job in region.jobs.values()},
             "deleted_jobs": {job.id: _job(job) for job in region.deleted_jobs.values()},
             "behind_drs": region.behind_drs,
+            "starts": region.starts,
             "recovery_instances": {
                 instance.id: views.recovery_instance(world, instance, instances.get(instance.id))
                 for instance in region.instances.values()

@@ -1,4 +1,4 @@
-"""What somebody does that DRS does not tell: ends instances in EC2, deletes jobs, takes tags away."""
+"""What DRS does not tell: who ends instances in EC2, deletes jobs, takes tags away, and what stops by itself."""
 
 from collections.abc import Collection
 from fnmatch import fnmatchcase
@@ -50,6 +50,23 @@ def instance_is_ended(world: World, due: float, key: Key, instance_id: str, prot
     world.at(due + EC2_SHOWS_TERMINATED, ec2_forgets, key, instance_id)
     server = world.server_of_instance.get(instance_id)
     note(world, region, due, "terminated", instance_id, *([server.id] if server else []))
+
+
+def stop_later(world: World, due: float, key: Key, instance_id: str, fault: AnyFault) -> None:
+    """Let a started instance stop as a fault says."""
+    if fault.do == "stops_by_itself":
+        world.at(due + fault.later, instance_stops, key, instance_id, fault.reason)
+
+
+@happening
+def instance_stops(world: World, due: float, key: Key, instance_id: str, reason: str) -> None:
+    """An instance that runs, or is about to, stops by itself; DRS was not asked."""
+    instance = moto_ec2.find(*key, instance_id)
+    if moto_ec2.state_of(instance) not in {"PENDING", "RUNNING"}:
+        return
+    moto_ec2.stop(instance, reason)
+    server = world.server_of_instance.get(instance_id)
+    note(world, world.region(*key), due, "stopped", instance_id, *([server.id] if server else []))
 
 
 def forget_job(world: World, due: float, region: Region, job: Job) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from drs_simulator import ids
 from drs_simulator.world import moto_ec2
-from drs_simulator.world.behind_drs import EC2_SHOWS_TERMINATED, ec2_forgets, end_later, note, strip_later
+from drs_simulator.world.behind_drs import EC2_SHOWS_TERMINATED, ec2_forgets, end_later, note, stop_later, strip_later
 from drs_simulator.world.jobs import (
     AFTER_LAST_STAGE,
     UNDO,
@@ -326,6 +326,10 @@ def _launch_ends(world: World, due: float, job: Job, participant: Participant) -
         moto_ec2.start(job.account, job.region, instance_id, world.clock.wall_at(due))
         source_runs(world, instance_id)
     moto_ec2.set_running(job.account, job.region, instance_id, running=not stopped)
+    if (record := world.region(*job.key).instances.get(instance_id)) is not None:
+        record.has_booted = not stopped
+    if not stopped and (stopping := strike(world, job, server, "stops_by_itself")) is not None:
+        stop_later(world, due, job.key, instance_id, stopping)
     if (ending := strike(world, job, server, "terminated_behind_drs")) is not None:
         end_later(world, due, job.key, instance_id, ending)
     return {"targetInstanceID": instance_id}

@@ -1,5 +1,6 @@
 """Launch actions: what runs on a launched instance before its part in the job is over."""
 
+from drs_simulator.world import moto_ec2
 from drs_simulator.world.jobs import find_job, server_ends, set_status, strike
 from drs_simulator.world.resources import Job, Key, Participant, SourceServer
 from drs_simulator.world.world import World, happening
@@ -23,8 +24,13 @@ def begin_actions(world: World, due: float, job: Job, participant: Participant) 
     set_status(participant, due, "IN_PROGRESS")
     participant.actions = {"runs": []}
     missing = strike(world, job, server, "agent_missing") is not None
-    wait = AGENT_IS_GIVEN_UP_AFTER if missing else AGENT_IS_FOUND_AFTER
+    wait = AGENT_IS_GIVEN_UP_AFTER if missing or _is_stopped(job, participant) else AGENT_IS_FOUND_AFTER
     world.at(due + wait * participant.factor, actions_begin, job.key, job.id, participant.id, missing)
+
+
+def _is_stopped(job: Job, participant: Participant) -> bool:
+    """Whether there is an instance on which no agent can report (ours: AWS does not say what DRS does then)."""
+    return moto_ec2.state_of(moto_ec2.find(*job.key, str(participant.instance_id))) == "STOPPED"
 
 
 def _active(server: SourceServer) -> list[dict[str, object]]:
@@ -46,7 +52,7 @@ def actions_begin(  # noqa: PLR0917 - what the agenda holds is positional
     actions = _active(server)
     runs = [{"action": dict(action), "runId": _uuid(world), "status": "IN_PROGRESS"} for action in actions]
     participant.actions = {"runs": runs}
-    if agent_is_missing:
+    if agent_is_missing or _is_stopped(job, participant):
         for run in runs:
             run |= {"status": "FAILED", "failureReason": "SSM agent was not found on the launched instance"}
         _actions_are_over(world, due, job, participant)

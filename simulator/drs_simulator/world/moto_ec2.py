@@ -16,6 +16,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import ec2_backends, security_groups, subnets, vpcs
 from moto.ec2.models.block_device import BlockDeviceType
 from moto.ec2.models.elastic_block_store import VolumeAttachment
+from moto.ec2.models.instances import StateReason
 from moto.iam.models import iam_backends
 
 from drs_simulator.fleet.model import NetworkSpec, ServerSpec
@@ -404,6 +405,33 @@ def start(account: str, region: str, instance_id: str, at: datetime) -> None:
     if instance is not None:
         instance.start()
         instance.launch_time = _naive(at)
+
+
+def note_start(instance: Any, at: datetime) -> None:
+    """Let an instance's LaunchTime be that of its start, as in EC2.
+
+    :param at: the simulator's wall clock, aware
+    """
+    instance.launch_time = _naive(at)
+
+
+def let_pend(instance: Any) -> None:
+    """Let an instance that was started be pending: moto lets it run at once."""
+    _set_state(instance, "pending", 0)
+
+
+def let_run(instance: Any) -> None:
+    """Let a pending instance run."""
+    _set_state(instance, "running", 16)
+
+
+def stop(instance: Any, reason: str) -> None:
+    """Stop an instance that nobody has asked to stop.
+
+    :param reason: EC2's code of why, for example ``Server.InsufficientInstanceCapacity``
+    """
+    instance.stop()
+    instance.state_reason = StateReason(f"{reason}: the instance stopped", reason)
 
 
 def created(account: str, region: str, instance_id: str, at: datetime) -> None:

@@ -161,6 +161,8 @@ class RecoveryInstance:
     reverse_server: tuple[str, str, str] | None = None
     """Account, Region and id of the server that replicates it back."""
     was_reversed: bool = False
+    has_booted: bool = True
+    """False: DRS has launched it stopped, and nobody has started it yet."""
     client: "FailbackClient | None" = None
     """Who copies it to a machine in a data centre."""
     failback_settings: dict[str, object] = field(default_factory=dict)
@@ -261,6 +263,8 @@ class Region:
     """What DRS does not know any more: the control plane still tells it."""
     behind_drs: list[dict[str, object]] = field(default_factory=list)
     """What faults have done that DRS does not tell, oldest first: ``at``, ``what``, ``id``, and ``servers``."""
+    starts: list[dict[str, object]] = field(default_factory=list)
+    """Starts in EC2 of what DRS has launched, oldest first: ``at``, ``id``, ``server``, ``first_boot``, ``ran``."""
 
     @property
     def key(self) -> Key:

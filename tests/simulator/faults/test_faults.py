@@ -480,7 +480,11 @@ def test_impaired_is_there_for_whoever_asks_ec2s_status(sim, drs):
 
 
 def test_no_fault_is_without_a_test_of_its_effect():
-    others = (ROOT / "operations" / "test_failback.py", ROOT / "faults" / "test_lies.py")
+    others = (
+        ROOT / "operations" / "test_failback.py",
+        ROOT / "faults" / "test_lies.py",
+        ROOT / "neighbours" / "ec2" / "test_boots.py",
+    )
     tested = "".join(file.read_text() for file in (Path(__file__), *others))
 
     assert [kind for kind in KINDS if f'"{kind}"' not in tested] == []

@@ -81,7 +81,7 @@ def test_a_broken_file_is_answered_with_all_that_is_wrong(tmp_path, text, said):
             (PLAN + WAVES + 'tags: [abcdef, ghij, 5]\n"e\\nf": 1\n').encode(),
             'x.yaml:4:22: tags[2]: expected a text, found the number 5 (put it in quotes: "5")\n'
             "x.yaml:5:1: plan p: unknown key 'e\\nf' (known: after, before, check, description, drill, "
-            "failback, kind, migration, name, notify, owner, recovery, …)",
+            "failback, kind, launch, migration, name, notify, owner, …)",
             id="line breaks in keys",
         ),
     ],

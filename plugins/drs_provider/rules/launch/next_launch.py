@@ -160,6 +160,11 @@ _NO_CAPACITY = re.compile(
 _CONVERSION = re.compile(r"^(CONVERSION_FAIL|SNAPSHOT_FAIL|USING_PREVIOUS_SNAPSHOT_FAILED)\b")
 
 
+def lacks_capacity(reason: str) -> bool:
+    """Tell whether a launch or a start failed because EC2 has no machine for it, or no such machine there."""
+    return bool(_NO_CAPACITY.search(reason))
+
+
 @dataclass(frozen=True)
 class Try:
     """One launch of a server that failed, and how the next one differs.
@@ -211,7 +216,7 @@ def choose(
     if not retries_over_instance and result.instance_id and result.instance_state not in (None, *GONE_STATES):
         return None
     reason, job_id = result.reason or "", result.job_id or ""
-    missing = bool(_NO_CAPACITY.search(reason))
+    missing = lacks_capacity(reason)
     if missing:
         used = sum(before.how == "fallback" for before in earlier)
         combinations = fallbacks(settings)

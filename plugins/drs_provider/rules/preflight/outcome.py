@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration
 from drs_provider.plan.model import origin_of_group
+from drs_provider.rules.ahead.eligibility import settings_ahead
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas
@@ -73,6 +74,7 @@ class PreflightOutcome:
     :param part_of: the step of another plan that has started the run, with what it inherits; None: none has
     :param installation: id of the Airflow that the run is of
     :param continued_installation: id of the Airflow whose run it goes on with
+    :param ahead: ids of the servers that are launched ahead of their waves
     """
 
     shape: RunShape
@@ -93,6 +95,7 @@ class PreflightOutcome:
     part_of: PlanRunStart | None = None
     installation: str = ""
     continued_installation: str = ""
+    ahead: frozenset[str] = frozenset()
 
     @property
     def purpose(self) -> Purpose:
@@ -315,7 +318,7 @@ class PreflightOutcome:
         )
 
     def _left_server(self, server: RosterServer) -> PreflightServer:
-        look = self.look(server)
+        look, is_ahead = self.look(server), server.server_id in self.ahead
         return PreflightServer(
             server_id=server.server_id,
             hostname=server.hostname,
@@ -324,11 +327,13 @@ class PreflightOutcome:
             region=server.target.region,
             lag=server.lag,
             order=server.order,
-            settings=dict(server.settings),
+            settings=settings_ahead(server.settings) if is_ahead else dict(server.settings),
             placement=look.placement,
             point=look.point,
             source=self.source(server) if self.stops_sources else None,
             goes_back_for=server.goes_back_for,
+            ahead=is_ahead,
+            is_started=is_ahead and server.settings.get("disposition") != "stopped",
         )
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 from itertools import pairwise
 
 from drs_provider.formatting import plural, timespan
-from drs_provider.plan.model import ProtectionGroup, Selection
+from drs_provider.plan.model import ProtectionGroup, Selection, is_launched_ahead
+from drs_provider.rules.run.launch_times import launch_times
 from drs_provider.rules.run.shape import RunShape, WaveShape
 
 
@@ -20,6 +21,7 @@ def draw_text(shape: RunShape) -> str:
             after = f"after {', '.join(wave.depends_on)}" if wave.depends_on else "at once"
             lines.append(
                 f"{number:>3} {mark} {name:<{width}}  {_say_time(wave.duration):>8}  {after}; {_say_members(wave)}"
+                f"{_say_launch(shape, wave)}"
             )
     lines += ["", *_say_plans(shape), _say_total(shape)]
     return "\n".join(lines) + "\n"
@@ -28,6 +30,10 @@ def draw_text(shape: RunShape) -> str:
 def _say_members(wave: WaveShape) -> str:
     plans = [f"plan {step.step.runs_plan}" for step in (*wave.before, *wave.after) if step.step.runs_plan]
     return "; ".join([*map(_say_group, wave.groups), *plans]) or "steps only"
+
+
+def _say_launch(shape: RunShape, wave: WaveShape) -> str:
+    return "; launched ahead" if is_launched_ahead(shape.plan, wave.wave) else ""
 
 
 def _say_plans(shape: RunShape) -> Iterator[str]:
@@ -57,7 +63,11 @@ def _say_time(duration: timedelta) -> str:
 
 def _say_total(shape: RunShape) -> str:
     total, rto = max(shape.finish_times.values()), shape.plan.rto
-    line = f"* critical path: {' -> '.join(shape.critical_path)}, {_say_time(total)} in DRS jobs"
+    said = f"{_say_time(total)} in DRS jobs"
+    if any(is_launched_ahead(shape.plan, wave.wave) for wave in shape.waves):
+        times = launch_times(shape.plan, shape.runnable.groups)
+        total, said = times.as_planned, str(times)
+    line = f"* critical path: {' -> '.join(shape.critical_path)}, {said}"
     if rto is None:
         return line
     verdict = "within" if total <= rto else "LONGER THAN"

@@ -1,6 +1,6 @@
 """What preflight asks of one account and Region: servers, other runs, permissions, settings, places, quotas."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -27,6 +27,7 @@ from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.recovery_points import must_be_asked, point_of, why_pinned
 from drs_provider.rules.launch.tags import read_mark, run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
+from drs_provider.rules.preflight.ahead import AheadFacts, look_ahead
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
 from drs_provider.rules.preflight.drill_settings import interface_findings, tag_findings
@@ -39,6 +40,7 @@ from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import RosterServer, Target
 from drs_provider.rules.run.shape import RunShape
 from drs_provider.rules.servers import Answer
+from drs_provider.rules.settings.candidates import Candidate
 from drs_provider.rules.settings.values import Settings, normal
 from drs_provider.services.launch.recovery_points import newest_points
 
@@ -101,10 +103,14 @@ class Scope:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What speaks against the run, and what is worth a line."""
+    """What speaks against the run, and what is worth a line.
+
+    :param ahead: ids of the servers that are launched ahead of their waves
+    """
 
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    ahead: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,8 @@ class AccountCheck:
     :param recoveries_seen: ids of recovery jobs
     :param looks: what was seen of every server of the run there, by id
     :param machines: what servers will be launched as, by id
-    :param stopped: ids of the servers whose instances will be launched stopped
+    :param stopped: ids of the servers whose instances will be launched stopped, and stay so
+    :param ahead: ids of the servers that are launched ahead of their waves
     """
 
     quotas: Quotas
@@ -128,6 +135,7 @@ class AccountCheck:
     fingerprints: Mapping[str, ServerFingerprint] = field(default_factory=dict)
     machines: Mapping[str, Machine] = field(default_factory=dict)
     stopped: frozenset[str] = frozenset()
+    ahead: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -176,9 +184,16 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
         fingerprints={candidate.server_id: fingerprint_of(candidate) for candidate in there},
         machines={candidate.server_id: machine_to_launch(candidate) for candidate in there},
         stopped=frozenset(
-            candidate.server_id for candidate in there if candidate.result.get("disposition") == "stopped"
+            candidate.server_id for candidate in there if _stays_stopped(scope, candidate, ahead=deeper.ahead)
         ),
+        ahead=deeper.ahead,
     )
+
+
+def _stays_stopped(scope: Scope, candidate: Candidate, *, ahead: Collection[str]) -> bool:
+    """Tell whether an instance is left stopped; of what is launched ahead the plan alone decides that."""
+    settings = scope.settings[candidate.server_id] if candidate.server_id in ahead else candidate.result
+    return settings.get("disposition") == "stopped"
 
 
 def find_conflicts(
@@ -341,17 +356,20 @@ def look_deeper(
     """
     permissions = _permissions(hook, scope)
     places = _places(hook, scope, instances, settings) if settings else CheckResult()
-    changes = _drill_settings(scope, settings) if settings else ()
-    actions, native = _launch_actions(hook, scope, settings), _native_plans(hook, scope)
-    existing = _existing_instances(hook, scope, settings) if settings else CheckResult()
+    (actions, running), native = _launch_actions(hook, scope, settings), _native_plans(hook, scope)
+    existing, into = _existing_instances(hook, scope, settings) if settings else (CheckResult(), None)
+    seen = {server.server_id for server in settings.servers if server.candidate.source} if settings else set()
+    ahead = look_ahead(scope.shape, scope.purpose, scope.where, scope.waves, AheadFacts(seen, into, running, instances))
+    changes = _drill_settings(scope, settings, ahead.servers) if settings else ()
     counted = {
         wave: sum(server.known for server in servers) + scope.beside.get(wave, 0)
         for wave, servers in scope.waves.items()
     }
     counts = quota_notes(scope.where, counted, quotas, jobs)
     return CheckResult(
-        (*permissions.findings, *places.findings, *changes, *actions.findings, *native.findings, *existing.findings),
-        (*counts, *permissions.notes, *places.notes, *actions.notes, *native.notes, *existing.notes),
+        (*permissions.findings, *places.findings, *changes, *native.findings, *existing.findings),
+        (*counts, *permissions.notes, *places.notes, *actions, *native.notes, *existing.notes, *ahead.notes),
+        ahead.servers,
     )
 
 
@@ -394,8 +412,10 @@ def _native_plans(hook: "DrsHook", scope: Scope) -> CheckResult:
     return CheckResult(native_findings(executions, scope.known, scope.purpose))
 
 
-def _existing_instances(hook: "LaunchSettingsHook", scope: Scope, settings: "SettingsSurvey") -> CheckResult:
-    """Look which servers DRS would launch into an instance that is there already."""
+def _existing_instances(
+    hook: "LaunchSettingsHook", scope: Scope, settings: "SettingsSurvey"
+) -> tuple[CheckResult, dict[str, str] | None]:
+    """Look which servers DRS would launch into an instance that is there already, and how people call that."""
     from drs_provider.services.launch.existing_instances import existing_instances
 
     candidates = {server.server_id: server.candidate for server in settings.servers if server.candidate.source}
@@ -408,25 +428,27 @@ def _existing_instances(hook: "LaunchSettingsHook", scope: Scope, settings: "Set
         )
     except AccessDenied as refusal:
         problem = f"whether servers in {scope.where} are launched into existing instances: not checked: {refusal}"
-        return CheckResult(notes=(problem,))
+        return CheckResult(notes=(problem,)), None
     named = tuple({existing.instance_id for existing in found.values() if existing.instance_id})
     there = hook.ec2_instances(named) if named and not scope.purpose.is_temporary else {}
-    return CheckResult(
-        tuple(
-            finding
-            for name, existing in found.items()
-            for finding in existing_findings(
-                name, candidates[name].source, existing, there.get(existing.instance_id), scope.purpose
-            )
+    findings = tuple(
+        finding
+        for name, existing in found.items()
+        for finding in existing_findings(
+            name, candidates[name].source, existing, there.get(existing.instance_id), scope.purpose
         )
     )
+    return CheckResult(findings), {name: existing.name for name, existing in found.items()}
 
 
-def _drill_settings(scope: Scope, settings: "SettingsSurvey") -> tuple[Finding, ...]:
-    """Look whether what the run changes in launch settings can be changed, and put back."""
+def _drill_settings(scope: Scope, settings: "SettingsSurvey", ahead: Collection[str]) -> tuple[Finding, ...]:
+    """Look whether what the run changes in launch settings can be changed, and put back.
+
+    :param ahead: ids of the servers that are launched ahead, stopped
+    """
     candidates = [server.candidate for server in settings.servers if server.candidate.source is not None]
     own_network = scope.purpose.has_own_network(scope.shape.plan)
-    changed = {server.server_id for server in settings.servers if own_network or server.changes}
+    changed = {server.server_id for server in settings.servers if own_network or server.changes} | set(ahead)
     with_actions = {server for server, values in scope.settings.items() if values.get("actions")}
     return (
         *interface_findings(candidates, settings.around, scope.purpose, own_network=own_network),
@@ -434,8 +456,12 @@ def _drill_settings(scope: Scope, settings: "SettingsSurvey") -> tuple[Finding, 
     )
 
 
-def _launch_actions(hook: "DrsHook", scope: Scope, settings: "SettingsSurvey | None") -> CheckResult:
+def _launch_actions(
+    hook: "DrsHook", scope: Scope, settings: "SettingsSurvey | None"
+) -> tuple[tuple[str, ...], dict[str, Sequence[Answer]]]:
     """List the active DRS launch actions of the servers; those that the plan declares are applied later.
+
+    Return lines for the log, and the actions of every server of which it is known what will run.
 
     Where a server's settings keep DRS from running any, they are not asked for: that is a call for each server.
     """
@@ -453,4 +479,5 @@ def _launch_actions(hook: "DrsHook", scope: Scope, settings: "SettingsSurvey | N
     if refusal is not None:
         count = f" of {len(servers) - len(found)} of {len(servers)} servers" if found else ""
         notes = (*notes, f"launch actions in {scope.where}{count}: not checked: {refusal}")
-    return CheckResult(notes=notes)
+    none: dict[str, Sequence[Answer]] = dict.fromkeys(candidates.keys() - servers.keys(), ())
+    return notes, none | dict(found)

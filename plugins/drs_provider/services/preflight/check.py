@@ -136,6 +136,7 @@ class Preflight:
             recoveries_seen=tuple(job for check in checks.values() for job in check.recoveries_seen),
             fingerprints={server: mark for check in checks.values() for server, mark in check.fingerprints.items()},
             lost={target: str(error) for target, error in lost.items()},
+            ahead=frozenset(server for check in checks.values() for server in check.ahead),
             part_of=self.started_by,
             installation=self.installation,
             continued_installation=installation_of(job for check in checks.values() for job in check.continued),

@@ -8,6 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.ec2.exceptions import EC2ClientError
 
 from drs_simulator.faults.engine import Subject
+from drs_simulator.neighbours import boots
 from drs_simulator.neighbours.answers import Asked, Refused, answers, paged
 from drs_simulator.neighbours.ec2_instances import (
     began_running,
@@ -22,7 +23,7 @@ from drs_simulator.neighbours.ec2_instances import (
 from drs_simulator.neighbours.ssm import agents
 from drs_simulator.protocol.wire import Reply
 from drs_simulator.world import moto_ec2
-from drs_simulator.world.stopped_sources import source_runs, source_stops
+from drs_simulator.world.stopped_sources import source_stops
 
 if TYPE_CHECKING:
     from drs_simulator.backend.simulator import Simulator
@@ -89,7 +90,7 @@ def _status(asked: Asked, instance: Any) -> dict[str, Any]:
         takes = CHECKS_TAKE[platform_of(world, instance)] * variation(instance.id, "status checks")
         word = "ok" if world.now >= since + takes else "initializing"
         system = _summary(word)
-        checked = system if bad is None else _summary("impaired", asked.stamp(max(bad, since)))
+        checked = system if bad is None else _summary("impaired", asked.stamp(min(max(bad, since), world.now)))
     return {
         "AvailabilityZone": str(instance.availability_zone),
         "InstanceId": instance.id,
@@ -123,15 +124,25 @@ def start_instances(asked: Asked) -> Reply:
     """Let moto start instances where there is capacity."""
     known = moto_ec2.instances(*asked.key)
     named = [known[name] for name in asked.request.get("InstanceIds") or [] if name in known]
+    for instance in named:
+        if moto_ec2.state_of(instance) not in _STARTABLE:
+            said = f"The instance '{instance.id}' is not in a state from which it can be started."
+            raise Refused("IncorrectInstanceState", said)
+    # moto would let what is pending run at once.
+    pending = [candidate for candidate in named if moto_ec2.state_of(candidate) == "PENDING"]
     stopped = [candidate for candidate in named if moto_ec2.state_of(candidate) == "STOPPED"]
     for instance in stopped:
         _ensure_capacity(asked, instance.instance_type, str(instance.availability_zone), "StartInstances", instance)
     reply = asked.forward()
+    for instance in pending:
+        moto_ec2.let_pend(instance)
     for instance in stopped:
         if moto_ec2.state_of(instance) == "RUNNING":
-            began_running(asked.world, instance.id)
-            source_runs(asked.world, instance.id)
+            boots.begin(asked.world, asked.key, instance)
     return reply
+
+
+_STARTABLE = frozenset({"STOPPED", "PENDING", "RUNNING"})
 
 
 def stop_instances(asked: Asked) -> Reply:

@@ -9,11 +9,12 @@ from moto.ec2.exceptions import EC2ClientError
 from drs_simulator.durations import seconds_of
 from drs_simulator.faults.engine import Subject
 from drs_simulator.faults.kinds import AnyFault
-from drs_simulator.neighbours.ec2_instances import began_running, stopped_running, strikes, subjects, variation
+from drs_simulator.neighbours import boots
+from drs_simulator.neighbours.ec2_instances import stopped_running, strikes, subjects, variation
 from drs_simulator.neighbours.ssm.documents import Document, Step
 from drs_simulator.world import moto_ec2
 from drs_simulator.world.resources import Key
-from drs_simulator.world.stopped_sources import source_runs, source_stops
+from drs_simulator.world.stopped_sources import source_stops
 from drs_simulator.world.world import World, happening
 
 BEGINS_AFTER = 0.5
@@ -218,6 +219,8 @@ def _act(world: World, execution: AutomationExecution, step: Step) -> str | None
         return None
     backend = moto_ec2.ec2(*execution.key)
     names = execution.parameters.get("InstanceId", [])
+    known = moto_ec2.instances(*execution.key)
+    stopped = {name: known[name] for name in names if name in known and moto_ec2.state_of(known[name]) == "STOPPED"}
     try:
         match step.name:
             case "startInstances":
@@ -229,7 +232,10 @@ def _act(world: World, execution: AutomationExecution, step: Step) -> str | None
     except (EC2ClientError, ServiceException) as error:
         return f"{getattr(error, 'code', type(error).__name__)}: {getattr(error, 'message', error)}"
     for name in names:
-        starts = step.name == "startInstances"
-        (began_running if starts else stopped_running)(world, name)
-        (source_runs if starts else source_stops)(world, name)
+        if step.name == "startInstances":
+            if name in stopped:
+                boots.begin(world, execution.key, stopped[name])
+        else:
+            stopped_running(world, name)
+            source_stops(world, name)
     return None

@@ -67,3 +67,18 @@ def test_a_wave_takes_a_job_for_every_500_servers(servers, seconds):
     group = ProtectionGroup(kind="ProtectionGroup", name="g", servers=members)
 
     assert wave_duration(Wave(name="a", groups=("g",)), {"g": group}) == timedelta(seconds=seconds)
+
+
+def test_a_plan_that_launches_ahead_says_what_that_saves(tmp_path, monkeypatch):
+    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
+
+    assert drawn(draw_text, tmp_path, PLAN + "rto: 15m\nlaunch: ahead" + WAVES).splitlines()[2:] == [
+        "  1 * database    ~8m55s  at once; g1: 2 servers; launched ahead",
+        "  2 * web            ~9m  after database; g2: 1 server; g3: tags App=shop; launched ahead",
+        "  2   end            ~0s  after database; steps only",
+        "",
+        (
+            "* critical path: database -> web, launched ahead ~10m, in waves ~17m55s: ahead saves 7m55s, within the "
+            "rto of 15m"
+        ),
+    ]

@@ -45,6 +45,7 @@ from drs_provider.rules.run.handover import (
     HomeLooks,
     InstanceChecks,
     InstanceParts,
+    InstanceStarts,
     KeptDrill,
     KeptDrillMemory,
     KeptReport,
@@ -293,6 +294,18 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (WaitingSince, AT, {"since": MOMENT}),
     (WaitingSince, "", {"since": None}),
     (HeldSince, {"since": AT}, {"since": MOMENT}),
+    (
+        InstanceStarts,
+        {"instances": {"i-1": [{"at": AT, "refused": "no capacity", "is_capacity": True}, {"at": AT}]}},
+        {
+            "instances": {
+                "i-1": (
+                    handover.InstanceStart(at=MOMENT, refused="no capacity", is_capacity=True),
+                    handover.InstanceStart(at=MOMENT),
+                )
+            }
+        },
+    ),
     (PinnedPoints, {"s-1": POINT}, {"points": {"s-1": Point("pit-1", MOMENT, "point_in_time")}}),
     (RunInstallation, {"id": "dublin"}, {"id": "dublin"}),
     (

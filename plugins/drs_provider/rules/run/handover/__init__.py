@@ -58,6 +58,7 @@ from drs_provider.rules.run.handover.failbacks import (
     SentCalls,
 )
 from drs_provider.rules.run.handover.found_launches import FoundLaunch, FoundLaunches, LostInstance, OutsideChanges
+from drs_provider.rules.run.handover.instance_starts import InstanceStart, InstanceStarts
 from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
@@ -161,6 +162,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     OutsideChanges,
     WaitingSince,
     HeldSince,
+    InstanceStarts,
     WaveDeadline,
     PinnedPoints,
     RunInstallation,
@@ -271,6 +273,8 @@ __all__ = [
     "InstanceCheck",
     "InstanceChecks",
     "InstanceParts",
+    "InstanceStart",
+    "InstanceStarts",
     "Instant",
     "JobPhases",
     "KeptDrill",

@@ -47,7 +47,8 @@ class PreflightServer(Part):
     effective launch settings by the plan's names. ``point``: the recovery point that its launch must name; None: DRS
     chooses. ``source``: the EC2 instance that a migration stops; None: it stops none. ``goes_back_for``: of a FAILBACK
     server, the server that it goes back for, as it is protected in the recovery Region. ``back``: where a failback
-    launches it; None: the run is none.
+    launches it; None: the run is none. ``ahead``: it is launched ahead of its wave, stopped; ``is_started``: its wave
+    starts it then.
     """
 
     server_id: str
@@ -63,6 +64,8 @@ class PreflightServer(Part):
     source: SourceInstance | None = None
     goes_back_for: str = ""
     back: ServerBack | None = None
+    ahead: Flag = False
+    is_started: Flag = False
 
 
 class PreflightTarget(Part):

@@ -1,0 +1,28 @@
+"""What a wave remembers of the instances that it has started."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from drs_provider.rules.run.handover.document import Document, Flag, Instant, Part, StoredIn
+
+
+class InstanceStart(Part):
+    """One start of an instance that was asked for. ``refused``: what EC2 said; empty: it has accepted."""
+
+    at: Instant
+    refused: str = ""
+    is_capacity: Flag = False
+
+
+class InstanceStarts(Document):
+    """By instance id, the starts of what a wave's servers were launched as, stopped; oldest first.
+
+    Only how often and since when is told by it: whether an instance is to be started says EC2.
+    """
+
+    KEY: ClassVar[str] = "drs_instance_starts"
+    TITLE: ClassVar[str] = "the list of started instances"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    instances: dict[str, tuple[InstanceStart, ...]] = Field(default_factory=dict)

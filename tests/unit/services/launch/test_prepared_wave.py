@@ -1,0 +1,214 @@
+"""A wave of servers that were launched stopped: what is started when, and what is said of the rest."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from drs_provider.exceptions import AccessDenied, AwsError, Throttled
+from drs_provider.rules.ahead.next_start import CAPACITY_PATIENCE, HELD, MOST_STARTS, SETTLES_WITHIN
+from drs_provider.rules.launch.results import ServerResult, tolerance
+from drs_provider.rules.run.handover import InstanceStarts, PreflightServer
+from drs_provider.services.launch.prepared_wave import PreparedWave, SeenLaunch
+from drs_provider.services.store import load
+
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+class Store(dict):
+    def set(self, key, value):
+        self[key] = value
+
+
+class Ec2:
+    """EC2 of one account and Region: states by instance id."""
+
+    def __init__(self, **states):
+        self.states = {name.replace("_", "-"): state for name, state in states.items()}
+        self.refuses = {}
+        self.calls = []
+
+    def instance_states(self, names):
+        return {name: self.states[name] for name in names if name in self.states}
+
+    def start_instances(self, names):
+        self.calls.append(list(names))
+        for name in names:
+            if name in self.refuses:
+                raise self.refuses[name]
+        self.states.update(dict.fromkeys(names, "pending"))
+        return {}
+
+
+class Wave:
+    def __init__(self, *servers, ready="running", tolerates="0"):
+        self.now, self.store, self.ec2 = NOW, Store(), Ec2()
+        self.servers, self.ready, self.tolerates = servers, ready, tolerates
+        self.ec2.states = {f"i-{server.server_id}": "stopped" for server in servers}
+
+    def seen(self, **over):
+        results, pending = [], set()
+        for server in self.servers:
+            name = f"i-{server.server_id}"
+            state = self.ec2.states.get(name, "terminated").upper()
+            more = over.get(server.server_id, {})
+            status = "launched" if state in ("STOPPED", "RUNNING") else "failed"
+            if state == "PENDING" or (state == "RUNNING" and more):
+                pending.add(server.server_id)
+            result = ServerResult(
+                server.server_id, server.hostname, server.critical, status, instance_id=name, instance_state=state
+            )
+            results.append(ServerResult(**{**{f: getattr(result, f) for f in result.__dataclass_fields__}, **more}))
+        return [SeenLaunch(self.ec2, results, frozenset(pending))]
+
+    def go_on(self, *, order=None, **over):
+        wave = PreparedWave(self.servers, self.ready, tolerance(self.tolerates), self.store, lambda: self.now)
+        return wave.go_on(self.seen(**over), order=order)
+
+
+def server(name, *, order=1, critical=True, is_started=True):
+    return PreflightServer(
+        server_id=name, hostname=name, group="g", critical=critical, order=order, ahead=True, is_started=is_started
+    )
+
+
+def outcomes(found):
+    return {result.server_id: (result.status, result.reason) for result in found.results}
+
+
+def test_a_wave_is_started_in_one_call_and_then_awaited():
+    wave = Wave(server("a"), server("b"))
+    first = wave.go_on()
+    second = wave.go_on()
+    wave.ec2.states = dict.fromkeys(wave.ec2.states, "running")
+    third = wave.go_on()
+
+    assert (first.started, wave.ec2.calls) == (("a", "b"), [["i-a", "i-b"]])
+    assert dict(first.awaited) == {"a": "its start was asked for", "b": "its start was asked for"}
+    assert (second.started, dict(second.awaited)) == ((), {"a": "its instance boots", "b": "its instance boots"})
+    assert (third.started, dict(third.awaited)) == ((), {})
+    assert outcomes(third) == {"a": ("launched", None), "b": ("launched", None)}
+    assert len(wave.ec2.calls) == 1
+
+
+def test_stages_are_started_one_after_the_other():
+    wave = Wave(server("db"), server("app", order=2))
+    first = wave.go_on()
+    wave.ec2.states["i-db"] = "running"
+    second = wave.go_on()
+
+    assert (first.started, second.started) == (("db",), ("app",))
+    assert first.awaited["app"] == "prepared, not started"
+
+
+def test_what_the_plan_wants_stopped_is_left_alone():
+    wave = Wave(server("a", is_started=False))
+    found = wave.go_on()
+
+    assert (found.started, dict(found.awaited), wave.ec2.calls) == ((), {}, [])
+    assert outcomes(found) == {"a": ("launched", None)}
+
+
+def test_an_order_of_a_person_starts_nothing_and_says_so():
+    wave = Wave(server("a"), server("b"), server("c"), server("d", is_started=False))
+    wave.ec2.states |= {"i-b": "running", "i-c": "pending"}
+    found = wave.go_on(order="cancelled by ann")
+
+    assert (found.started, dict(found.awaited), wave.ec2.calls) == ((), {"c": "its instance boots"}, [])
+    assert outcomes(found) == {
+        "a": ("failed", "prepared, not started: cancelled by ann"),
+        "b": ("launched", None),
+        "c": ("failed", None),
+        "d": ("launched", None),
+    }
+
+
+def test_a_launch_that_drs_calls_failed_is_never_started():
+    wave = Wave(server("a"))
+    found = wave.go_on(a={"status": "failed", "reason": "LAUNCH_FAILED: x"})
+
+    assert (found.started, dict(found.awaited)) == ((), {})
+    assert outcomes(found) == {"a": ("failed", "LAUNCH_FAILED: x")}
+
+
+def test_status_checks_are_awaited():
+    wave = Wave(server("a"), ready="status_checks")
+    wave.ec2.states["i-a"] = "running"
+    checks = {"a": {"status": "failed", "reason": "system ok, instance initializing"}}
+    waiting, done = wave.go_on(**checks), wave.go_on()
+
+    assert dict(waiting.awaited) == {"a": "EC2's status checks say: system ok, instance initializing"}
+    assert outcomes(done) == {"a": ("launched", None)}
+
+
+def test_one_that_ec2_has_no_capacity_for_is_asked_again_and_then_given_up():
+    wave = Wave(server("a"), server("b"))
+    wave.ec2.refuses["i-b"] = AwsError("ec2:StartInstances", "InsufficientInstanceCapacity", "none left")
+    first = wave.go_on()
+    wave.ec2.states["i-a"] = "running"
+    paused = wave.go_on()
+    wave.now += CAPACITY_PATIENCE / 2
+    again = wave.go_on()
+    wave.now += CAPACITY_PATIENCE
+    over = wave.go_on()
+
+    assert first.started == ("a", "b")
+    assert wave.ec2.states["i-b"] == "stopped"
+    assert "no capacity for it now" in paused.awaited["b"]
+    assert paused.look_at is not None
+    assert again.started == ("b",)
+    assert dict(over.awaited) == {}
+    assert outcomes(over)["a"] == ("launched", None)
+    status, reason = outcomes(over)["b"]
+    assert status == "failed"
+    assert "InsufficientInstanceCapacity" in reason
+
+
+def test_who_may_not_start_is_told_so_and_nothing_is_awaited():
+    wave = Wave(server("a"))
+    wave.ec2.refuses["i-a"] = AccessDenied("ec2:StartInstances", "UnauthorizedOperation", "no")
+    wave.go_on()
+    found = wave.go_on()
+
+    assert dict(found.awaited) == {}
+    assert "UnauthorizedOperation" in outcomes(found)["a"][1]
+
+
+def test_aws_that_does_not_answer_is_no_verdict_and_nothing_is_remembered():
+    wave = Wave(server("a"))
+    wave.ec2.refuses["i-a"] = Throttled("ec2:StartInstances", "RequestLimitExceeded", "slow down")
+    with pytest.raises(Throttled):
+        wave.go_on()
+
+    assert load(wave.store, InstanceStarts) is None
+    wave.ec2.refuses.clear()
+    assert wave.go_on().started == ("a",)
+
+
+def test_an_instance_that_stops_by_itself_is_started_again_and_given_up_in_the_end():
+    wave = Wave(server("a"))
+    starts = 0
+    for _ in range(MOST_STARTS + 2):
+        starts += len(wave.go_on().started)
+        wave.ec2.states["i-a"] = "stopped"
+        wave.now += SETTLES_WITHIN + timedelta(seconds=1)
+
+    assert starts == MOST_STARTS
+    assert outcomes(wave.go_on())["a"] == ("failed", "its instance stops by itself, after 3 starts")
+
+
+def test_what_failed_before_holds_up_what_boots_after_it():
+    wave = Wave(server("db"), server("app", order=2))
+    wave.ec2.states.pop("i-db")
+    found = wave.go_on()
+
+    assert (found.started, dict(found.awaited)) == ((), {})
+    assert outcomes(found)["app"] == ("failed", HELD)
+    assert outcomes(found)["db"][0] == "failed"
+
+
+def test_nobody_knows_is_not_lowered_to_failed():
+    wave = Wave(server("a"))
+    unknown = {"a": {"status": "unknown", "reason": "look in EC2", "instance_state": None}}
+    found = wave.go_on(**unknown)
+
+    assert outcomes(found) == {"a": ("unknown", "look in EC2")}
+    assert found.started == ()
