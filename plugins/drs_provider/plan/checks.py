@@ -1,6 +1,6 @@
 """What only a whole plan or a whole group can know about itself; add a rule by adding a generator."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from drs_provider.formatting import joined
 from drs_provider.people import alike, sharing_an_address

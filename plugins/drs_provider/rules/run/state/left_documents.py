@@ -77,6 +77,7 @@ class LeftDocuments:
         found = self.preflight()
         return None if found is None or found.purpose.launches else launches_nothing(found.purpose)
 
+    @property
     def launches(self) -> bool:
         """Whether the run launches something, as preflight says."""
         found = self.preflight()
