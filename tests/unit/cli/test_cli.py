@@ -189,4 +189,4 @@ def test_a_terminal_without_unicode_shows_what_it_can(folder):
         check=False,
     )
 
-    assert done.stdout.endswith("owner, recovery, ?)\n")
+    assert done.stdout.endswith("notify, owner, ?)\n")

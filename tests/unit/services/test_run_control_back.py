@@ -161,7 +161,8 @@ def test_a_way_back_is_not_started_from_here_and_a_wait_is_for_its_end():
     with pytest.raises(UsageError) as caught:
         RunControl(way_back()).start("shop.failback", RunStart("drill"))
     over = way_back(db="success", web="success", run="success")
-    ended = RunControl(over).wait(DAG, RUN, None, lambda _: None)
+    control = RunControl(over)
+    ended = control.wait(control.look(DAG, RUN), None, lambda _: None)
 
     assert (
         str(caught.value)

@@ -84,7 +84,7 @@ def test_it_is_the_way_back_of_its_plan(full: FailbackShape) -> None:
     assert full.targets == ()
     assert full.start_tasks == ("web.start_recovery", "database.start_recovery", "database.start_recovery_2")
     assert full.approval_tasks == ("preflight.approval",)
-    assert [step.step.name for step in full.steps] == ["breathe", "say", "answers"]
+    assert [step.step.name for step in full.steps] == ["breathe", "answers", "say"]
 
 
 def test_a_wave_is_launched_after_its_last_sync_and_the_end_of_its_originals(full: FailbackShape) -> None:
@@ -109,7 +109,8 @@ def test_what_only_a_failback_has_is_everything_between_but_the_copies(full: Fai
 
     assert not tasks & {*full.reverse_tasks, "preflight.check", "finish.report", "finish.verdict"}
     assert not [task for task in tasks if task.endswith("notifications")]
-    assert tasks | {*full.reverse_tasks} == {
+    assert not tasks & {*full.drill_tasks}
+    assert tasks | {*full.reverse_tasks, *full.drill_tasks} == {
         task
         for task in full.upstream
         if not task.endswith("notifications") and task not in ("preflight.check", "finish.report", "finish.verdict")

@@ -321,6 +321,6 @@ def test_a_part_that_was_rolled_back_is_not_up(commit, why):
     with pytest.raises(StepFailed) as failed:
         judged(found, "success", mode="recovery")
     assert str(failed.value).startswith(
-        f"the recovery of plan shop is {why}, so it is not up: All were launched. Run r, report: /r.html. To recover "
+        f"the recovery of plan shop is {why}, so it is not up: All were launched. Run r, report: /r.html. To start "
         "it again: drs run start shop; drs run status shop "
     )

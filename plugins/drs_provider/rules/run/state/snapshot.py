@@ -195,8 +195,11 @@ def _of_mode(upstream: Mapping[str, Collection[str]], mode: object) -> Mapping[s
     """Leave out the tasks of waves that are of other kinds of run of the same DAG: a way back also has its drill's."""
     if not any(names.does(task, names.START_DRILL) for task in upstream):
         return upstream
-    is_other = _is_of_others if mode == FAILBACK_DRILL.name else _is_of_drill
-    gone = {task for task in upstream if is_other(task)}
+    is_drill = mode == FAILBACK_DRILL.name
+    gone = {task for task in upstream if (_is_of_others(task) if is_drill else _is_of_drill(task))}
+    if is_drill:  # waves of steps only have no part in it
+        launched = {names.wave_of(task) for task in upstream if names.does(task, names.START_DRILL)}
+        gone |= {task for task in upstream if (wave := names.wave_of(task)) and wave not in launched}
     return {task: set(above) - gone for task, above in upstream.items() if task not in gone}
 
 
