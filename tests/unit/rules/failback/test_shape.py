@@ -79,7 +79,7 @@ def test_it_is_the_way_back_of_its_plan(full: FailbackShape) -> None:
     assert full.targets == ()
     assert full.start_tasks == ("web.start_recovery", "database.start_recovery", "database.start_recovery_2")
     assert full.approval_tasks == ("preflight.approval",)
-    assert [step.step.name for step in full.steps] == ["breathe", "say", "answers"]
+    assert [step.step.name for step in full.steps] == ["breathe", "answers", "say"]
 
 
 def test_a_wave_is_launched_after_its_last_sync_and_the_end_of_its_originals(full: FailbackShape) -> None:
