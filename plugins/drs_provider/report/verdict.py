@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from drs_provider.formatting import plural, some, still_there
 from drs_provider.report import steps
-from drs_provider.report.copies import judge_copies
+from drs_provider.report.copies import exceptions_at_home, failures_at_home, judge_copies
 from drs_provider.report.evidence import CommitFacts, RunEvidence, ServerEvidence, WaveEvidence
-from drs_provider.report.home import exceptions_at_home, failures_at_home
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
 from drs_provider.rules.launch.results import tolerance
