@@ -166,6 +166,7 @@ def test_a_way_back_is_not_started_from_here_and_a_wait_is_for_its_end():
 
     assert (
         str(caught.value)
-        == f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect or failback_drill or failback"
+        == f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect or failback_drill or "
+        "failback"
     )
     assert not ended.is_active

@@ -74,7 +74,12 @@ def drill_servers(
         target = origin_of[server.server_id]
         places[target].add(circle.origin_place)
         found[server.server_id] = replace(
-            server, server_id=state.failback_server, target=target, known=True, goes_back_for=server.server_id
+            server,
+            server_id=state.failback_server,
+            target=target,
+            known=True,
+            lag=state.copy.lag if state.copy else None,  # the server's own is that of a source that may be no more
+            goes_back_for=server.server_id,
         )
     return DrillServers(found, {target: frozenset(known) for target, known in places.items()}, tuple(findings))
 

@@ -1,5 +1,8 @@
 """Which servers a failback drill launches, and what is said of the others."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.failback.drill_servers import (
@@ -37,6 +40,17 @@ def test_what_is_ready_is_launched_under_the_id_of_its_failback_server():
     assert (launched.server_id, launched.goes_back_for, launched.target) == (A2, B1, THERE)
     assert (launched.hostname, launched.order, launched.settings) == ("db1", 3, {"copy_tags": True})
     assert (found.findings, list(found.problems), found.places) == ((), [], {THERE: {EAST}})
+
+
+def test_its_lag_is_that_of_the_copy_and_not_of_the_source_that_is_no_more():
+    copied = failback_server()
+    copied["dataReplicationInfo"]["lagDuration"] = "PT3S"
+    its = circle(west_instances=(instance(),), east=(copied,))
+    member = replace(MEMBER, lag=timedelta(hours=20))
+
+    (launched,) = drill_servers([member], {B1: state_of(its)}, {B1: its}, {B1: THERE}).by_protected.values()
+
+    assert launched.lag == timedelta(seconds=3)
 
 
 @pytest.mark.parametrize(
