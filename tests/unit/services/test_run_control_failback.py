@@ -124,13 +124,17 @@ AGAIN = f"trigger {DAG} in Airflow with mode failback"
         ),
         (
             {**LAUNCHED, PROTECTS[0]: "deferred", PROTECTS[1]: "success"},
-            "what runs in its origin already is not protected from there until another run does it, and what was "
-            f"recovered is kept: {AGAIN}",
+            (
+                "what runs in its origin already is not protected from there until another run does it, and what was "
+                f"recovered is kept: {AGAIN}"
+            ),
         ),
         (
             {**LAUNCHED, **dict.fromkeys(PROTECTS, "success")},
-            "what runs in its origin is protected from there, and what was recovered is kept as far as it is not "
-            f"removed yet: to go on, {AGAIN}",
+            (
+                "what runs in its origin is protected from there, and what was recovered is kept as far as it is not "
+                f"removed yet: to go on, {AGAIN}"
+            ),
         ),
     ],
     ids=["nothing is launched", "not protected", "protected"],
