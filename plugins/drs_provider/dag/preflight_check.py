@@ -112,11 +112,15 @@ class CheckPlan(BaseOperator):
 
     def _ensure_not_over(self, context: Context) -> None:
         """Refuse to begin anew in a run that was cleaned up or rolled back: nothing of its jobs is there any more."""
+        from drs_provider.rules.run.names import name_of_runs
+        from drs_provider.rules.run.run_view import how_to_start
+
         if cleaned_up(context):
-            plan = self.shape.plan.name
+            runs = name_of_runs(context["dag_run"].dag_id)
+            again = how_to_start(runs, dict(context["params"]).get("mode"))
             raise AirflowFailException(
-                f"what this run had launched was cleaned up, or rolled back: trigger a new run of {plan}, "
-                f"drs run start {plan}. Nothing was launched"
+                f"what this run had launched was cleaned up, or rolled back: start a new run of {runs}, {again}. "
+                "Nothing was launched"
             )
 
     def _request(self, context: Context, now: datetime, *, by_plan: bool) -> "RunRequest":

@@ -73,11 +73,11 @@ class RunReader:
         """
         return pull_newest(self.context, task_id, document)
 
-    def _outline(self) -> "RunOutline":
-        from drs_provider.rules.run.state import outline_of_edges
+    def _outline(self, shape: "RunShape | None") -> "RunOutline":
+        from drs_provider.rules.run.state import outline_of_edges, outline_of_shape
 
         mode = dict(self.context.get("params") or {}).get("mode")
-        return outline_of_edges(_edges(self.context), mode=mode)
+        return outline_of_shape(shape, mode=mode) if shape else outline_of_edges(_edges(self.context), mode=mode)
 
     def _newest_try(self, task_id: str) -> int | None:
         if task_id not in self._newest:
@@ -96,10 +96,9 @@ class RunReader:
         :param shape: the compiled plan; None: the waves and their tasks are read from the edges of the DAG
         :param is_last_look: nothing more will begin although Airflow's run goes on
         """
-        from drs_provider.rules.run.state import RunSnapshot, outline_of_shape, tasks_from_states
+        from drs_provider.rules.run.state import RunSnapshot, tasks_from_states
 
-        outline = outline_of_shape(shape) if shape else self._outline()
-        return RunSnapshot(outline, tasks_from_states(self.states), self.left, is_last_look=is_last_look)
+        return RunSnapshot(self._outline(shape), tasks_from_states(self.states), self.left, is_last_look=is_last_look)
 
 
 def snapshot_of(context: Context, shape: "RunShape | None" = None, *, is_last_look: bool = False) -> "RunSnapshot":

@@ -150,7 +150,11 @@ class Purpose:
         return self.launches and self.is_temporary
 
     def takes_step(self, step: "Step") -> bool:
-        """Tell whether such a run has a step; a check looks at those of a drill and takes none."""
+        """Tell whether such a run takes a step; a run that launches nothing stops nothing either, and takes none."""
+        return self.launches and self.name in step.run_kinds
+
+    def plans_step(self, step: "Step") -> bool:
+        """Tell whether preflight looks at a step: those that such a run takes, and in a check those of a drill."""
         return (self.name if self.launches else self.section) in step.run_kinds
 
     def max_lag(self, plan: "RecoveryPlan") -> timedelta | None:

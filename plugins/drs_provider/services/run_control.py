@@ -20,7 +20,7 @@ from drs_provider.rules.run import controls, names, verbs
 from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, PlanRunStart, RunOrder
 from drs_provider.rules.run.parts import STARTED_BY
 from drs_provider.rules.run.request import RunRequest, read_request
-from drs_provider.rules.run.run_view import ACTIVE, PendingQuestion, RunView
+from drs_provider.rules.run.run_view import ACTIVE, PendingQuestion, RunView, how_to_start
 from drs_provider.rules.run.state import (
     RUN_IS_OVER,
     CleanupState,
@@ -363,7 +363,7 @@ class RunControl:
             return self._named(plan, dag, run_id)
         records = self.airflow.runs(dag.dag_id, _LISTED)
         if not records:
-            raise UsageError(f"{plan} has never run: drs run start {plan}")
+            raise UsageError(f"{plan} has never run: {how_to_start(names.name_of_runs(dag.dag_id))}")
         active = [record for record in records if record.state in ACTIVE]
         if len(active) > 1:
             raise RunRefused(verbs.several([_view_in_short(dag, record) for record in active]))

@@ -61,7 +61,7 @@ def checked(dag, *, cleaned=None, params=None, **run):
 
 
 OVER = (
-    "what this run had launched was cleaned up, or rolled back: trigger a new run of shop, drs run start shop. "
+    "what this run had launched was cleaned up, or rolled back: start a new run of shop, drs run start shop. "
     "Nothing was launched"
 )
 

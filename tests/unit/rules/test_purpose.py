@@ -7,6 +7,7 @@ import pytest
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.plan.model import Drill, Failback, Recovery, RecoveryPlan, VpcNetwork, Wave
 from drs_provider.rules.purpose import (
+    ALL_PURPOSES,
     CHECK,
     DRILL,
     FAILBACK,
@@ -243,7 +244,15 @@ def test_a_step_takes_place_in_the_runs_that_it_is_for(when: str, *, drill: bool
     step = Wait.model_validate({"kind": "wait", "name": "settle", "for": "5m", "when": when})
 
     assert (DRILL.takes_step(step), RECOVERY.takes_step(step)) == (drill, recovery)
-    assert CHECK.takes_step(step) is drill
+    assert (CHECK.plans_step(step), RECOVERY.plans_step(step)) == (drill, recovery)
+    assert not any(purpose.takes_step(step) for purpose in ALL_PURPOSES if not purpose.launches)
+
+
+@pytest.mark.parametrize("when", ["always", "failback"])
+def test_a_reprotection_takes_no_step_of_the_failback_that_comes_after_it(when: str) -> None:
+    step = Wait.model_validate({"kind": "wait", "name": "stop-writes", "for": "5m", "when": when})
+
+    assert (REPROTECT.takes_step(step), FAILBACK.takes_step(step)) == (False, True)
 
 
 def test_what_is_wrong_with_a_source_refuses_a_drill_and_warns_in_a_recovery() -> None:

@@ -164,9 +164,7 @@ def test_a_way_back_is_not_started_from_here_and_a_wait_is_for_its_end():
     control = RunControl(over)
     ended = control.wait(control.look(DAG, RUN), None, lambda _: None)
 
-    assert (
-        str(caught.value)
-        == f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect or failback_drill or "
-        "failback"
+    assert str(caught.value) == (
+        f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect or failback_drill or failback"
     )
     assert not ended.is_active

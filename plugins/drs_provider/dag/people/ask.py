@@ -14,7 +14,7 @@ from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.passed_over import skip_where_passed_over
 from drs_provider.dag.people.agreement import answers_of, triggered_by
-from drs_provider.dag.run_reader import RunReader, began_at, preflight_result
+from drs_provider.dag.run_reader import RunReader, began_at, preflight_result, skip_where_nothing_is_launched
 from drs_provider.formatting import plain, timespan
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.task_memory import task_memory
@@ -299,7 +299,8 @@ class AskBeforeWave(Ask):
         self.wave, self.pause, self.steps_only = wave, pause, steps_only
 
     def execute(self, context: Context) -> Any:
-        """Ask, unless a person lets the run go on past this wave: then nobody need say anything about it."""
+        """Ask, unless nothing is launched, or a person lets the run go on past this wave."""
+        skip_where_nothing_is_launched(context)
         skip_where_passed_over(context)
         return super().execute(context)
 
@@ -348,6 +349,7 @@ class WaitBeforeWave(BaseOperator):
         """Wait from now on; skip where the wave launches nothing."""
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+        skip_where_nothing_is_launched(context)
         skip_where_passed_over(context)
         with failing_for_good():
             skip_where_nothing_starts(

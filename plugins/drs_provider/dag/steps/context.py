@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Context
 
 from drs_provider.dag.people.agreement import ensure_people_agreed
-from drs_provider.dag.run_reader import order_of, preflight_result
+from drs_provider.dag.run_reader import order_of, preflight_result, skip_where_nothing_is_launched
 from drs_provider.exceptions import DrsProviderError, PlanChanged, RunRefused
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.plan.model import Pause, Step
@@ -61,7 +61,11 @@ class StepPlace:
         return self.drill_network and purpose_of(mode, ALL_PURPOSES).uses_drill_network
 
     def enter(self, context: Context, step: Step) -> "PreflightResult":
-        """Return what preflight left. Raises RunRefused where nothing may be done, NotNow where nothing is to do."""
+        """Return what preflight left. Raises RunRefused where nothing may be done, NotNow where nothing is to do.
+
+        :raises AirflowSkipException: the run launches nothing, so no step of it does anything, whoever has cleared it
+        """
+        skip_where_nothing_is_launched(context)
         order = order_of(context)
         if order:
             leave(context["ti"], order)

@@ -19,13 +19,13 @@ def part_findings(shape: "RunShape", purpose: "Purpose", library: "Library") -> 
     found = []
     for step in shape.steps:
         name = step.step.runs_plan
-        if name and purpose.takes_step(step.step) and name not in library.plans:
+        if name and purpose.plans_step(step.step) and name not in library.plans:
             problems = [problem for path in library.broken_plans.get(name, ()) for problem in library.problems_of(path)]
             where = f": {problems[0].path}:{problems[0].line}" if problems else ""
             what = f"plan {name} has problems of its own and cannot run{where}"
             hint = "drs validate shows all of them"
             found.append(Finding(purpose.severity, step.where, step.where, what, hint, "plan_step"))
-        elif name and purpose.quiesces and purpose.takes_step(step.step) and not _migrates(library, name):
+        elif name and purpose.quiesces and purpose.plans_step(step.step) and not _migrates(library, name):
             what = f"nothing stops the writes of plan {name} in a migration, and its run would be one"
             hint = "give it a step with when: migration in before that stops its writes"
             found.append(Finding("refusal", step.where, step.where, what, hint, "plan_step"))

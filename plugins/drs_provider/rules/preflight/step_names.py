@@ -34,7 +34,7 @@ def steps_of_run(shape: RunShape, request: RunRequest) -> Iterator[StepShape]:
     """Give the steps that take place in a run: those of its waves and the plan's own, for its purpose."""
     steps = (*shape.before, *(step for wave in shape.waves for step in (*wave.before, *wave.after)), *shape.after)
     for planned in steps:
-        if planned.wave in (None, *request.waves) and request.purpose.takes_step(planned.step):
+        if planned.wave in (None, *request.waves) and request.purpose.plans_step(planned.step):
             yield planned
 
 

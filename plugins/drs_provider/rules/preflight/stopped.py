@@ -33,5 +33,5 @@ def _asked(shape: RunShape, request: RunRequest, name: str) -> Iterator[str]:
     if wave.wave.ready == "status_checks":
         yield f"wave {name} waits for its status checks, which a stopped instance never passes"
     for owner, steps in ((f"wave {name}", wave.wave.after), ("the plan", shape.plan.after)):
-        for _, step in own_commands([step for step in steps if request.purpose.takes_step(step)]):
+        for _, step in own_commands([step for step in steps if request.purpose.plans_step(step)]):
             yield f"step {step.name} of {owner} runs a command on it"

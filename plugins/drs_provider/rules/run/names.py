@@ -107,6 +107,8 @@ AGREE: Final = "agree"
 REMOVE_RECOVERED: Final = "remove_recovered"
 AT_REST: Final = "at_rest"
 """Looks whether every server is protected as in the beginning, and nothing of a way back is left."""
+AT_HOME: Final = (PROTECT_AGAIN, AGREE, REMOVE_RECOVERED, AT_REST)
+"""Tasks that end a failback after its waves; it may take days."""
 CLEANS_UP: Final = (CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER)
 """Tasks that take away what a drill has made, and look whether anything is left."""
 REPORT: Final = "report"

@@ -8,14 +8,33 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from drs_provider.formatting import joined
 from drs_provider.rules.launch.tags import short_run_id
-from drs_provider.rules.purpose import find_purpose
+from drs_provider.rules.purpose import PURPOSES, PURPOSES_BACK, find_purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import KeptDrill, PlanRunStart, WrittenReport
 from drs_provider.rules.run.state import RunOutline, RunState, TaskSnapshot, WaveOutline, WaveState
 
 ACTIVE: Final = ("queued", "running")
 """Airflow's states of a run that is not over."""
+
+
+def how_to_start(runs: str, mode: object = None, *, wave: str | None = None) -> str:
+    """Say how another run is started: by a command, one of a way back in Airflow.
+
+    :param runs: what commands call the runs: ``shop``, or ``shop.failback`` for those of its way back
+    :param mode: what it shall be; None, and a kind of run of another DAG: whatever people choose
+    :param wave: the one wave that it shall have
+    """
+    dag_id = names.dag_id_of(runs)
+    is_back = names.plan_failed_back_by(dag_id) is not None
+    purpose = find_purpose(mode, PURPOSES_BACK if is_back else PURPOSES)
+    if not is_back:
+        mode_words = ["--mode", purpose.name] if purpose and purpose is not PURPOSES[0] else []
+        return " ".join(["drs run start", runs, *mode_words, *(["--wave", wave] if wave else [])])
+    chosen = [f"mode {purpose.name}"] if purpose else []
+    chosen += [f"wave {wave}"] if wave else []
+    return f"trigger {dag_id} in Airflow" + (f" with {joined(chosen)}" if chosen else "")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from drs_provider.plan.problems import nearest
 from drs_provider.rules.purpose import find_purpose
 from drs_provider.rules.run import controls, names
 from drs_provider.rules.run.approvals import APPROVE, COMMIT, REJECT, ROLL_BACK
-from drs_provider.rules.run.run_view import PendingQuestion, RunView
+from drs_provider.rules.run.run_view import PendingQuestion, RunView, how_to_start
 from drs_provider.rules.run.state import Cause, StepState, StepStatus, WaveOutline, WaveState, WaveStatus
 from drs_provider.rules.run.state.words import words
 
@@ -148,13 +148,39 @@ def cancelled_message(run: RunView) -> str:
         parts.append(
             f"{joined(busy)}: no further job is started; DRS cannot cancel a job, so what runs is watched to its end"
         )
-    parts.append("then a drill is cleaned up, and the report is written")
+    if _cuts_over(run):
+        parts += [_left_by_a_failback(run), "then the report is written"]
+    else:
+        parts.append("then a drill is cleaned up, and the report is written")
     return "; ".join(parts) + _if_paused(run)
+
+
+def _left_by_a_failback(run: RunView) -> str:
+    """Say where production is after a failback that is cancelled, and who protects it."""
+    if not any(wave.has_begun or wave.launched for wave in run.waves):
+        return (
+            "production stays where it was recovered: what has stopped its writes already must be taken back by people"
+        )
+    again = how_to_start(run.plan, run.mode)
+    protects = names.tasks_that(run.tasks, names.FINISH_GROUP, names.PROTECT_AGAIN)
+    if all(run.ended_as(task, "success") or run.ended_as(task, "skipped") for task in protects):
+        return (
+            "what runs in its origin is protected from there, and what was recovered is kept as far as it is not "
+            f"removed yet: to go on, {again}"
+        )
+    return (
+        "what runs in its origin already is not protected from there until another run does it, and what was recovered "
+        f"is kept: {again}"
+    )
 
 
 def _if_paused(run: RunView) -> str:
     """Say, of a run that was steered, that nothing of it happens as long as its plan is paused."""
     return f"; the plan is paused, and none of that happens before: drs run resume {run.plan}" if run.is_paused else ""
+
+
+def _if_paused_yet(run: RunView) -> str:
+    return f". The plan is paused: drs run resume {run.plan}" if run.is_paused else ""
 
 
 def skipped_tasks(run: RunView, wave: WaveState) -> tuple[str, ...]:
@@ -192,9 +218,16 @@ def retry_of(run: RunView, wave: WaveState) -> Retry:
         raise RunRefused(
             f"the {run.mode} {run.run_id} is over, and its clean-up has terminated the {wave.launched} "
             f"server{'s'[: wave.launched != 1]} that wave {wave.name} had launched: start a new {run.mode}, "
-            f"drs run start {run.plan} --wave {wave.name}"
+            + how_to_start(run.plan, run.mode, wave=wave.name)
         )
-    outline, later = run.wave_outline(wave.name), waves_after(run, wave)
+    outline = run.wave_outline(wave.name)
+    if wave.goes_back:
+        # Nothing waits for it, and what a reversal never does must not begin: steps, stops and launches stay skipped.
+        message = (
+            f"wave {wave.name} runs again: what was reversed is kept and not copied again, the others are reversed"
+        )
+        return Retry(outline.reversals, outline.reversals, message + _if_paused_yet(run))
+    later = waves_after(run, wave)
     ordered = [task for each in (wave, *later) for task in _ordered_of(run.wave_outline(each.name))]
     ordered += run.plan_steps
     if outline.starts:
@@ -241,14 +274,13 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
         )
     if not run.is_active and run.is_temporary:
         raise RunRefused(
-            f"the {run.mode} {run.run_id} is over and cleaned up: start a new {run.mode}, drs run start {run.plan}"
+            f"the {run.mode} {run.run_id} is over and cleaned up: start a new {run.mode}, "
+            + how_to_start(run.plan, run.mode)
         )
     outline = run.wave_outline(wave.name)
     failed = tuple(step.task for step in wave.steps if _has_failed(step))
     later = [other.name for other in waves_after(run, wave)]
-    goes_on = f"; then {joined(later)}" if later else "; nothing comes after it"
-    if run.is_paused:
-        goes_on += f". The plan is paused: drs run resume {run.plan}"
+    goes_on = (f"; then {joined(later)}" if later else "; nothing comes after it") + _if_paused_yet(run)
     if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
         steps = joined([step.name for step in wave.steps if _has_failed(step)])
         return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
@@ -289,16 +321,11 @@ def _cleared(
         steps = joined([step.name for step in failed])
         message = f"wave {wave.name} continues with step {steps}: its servers are up, and what was done before is kept"
     else:
-        tasks = (*_failed_gates(run, outline), *tasks, *outline.reversals, *outline.starts)
-        kept = "servers that are up are kept, the others are launched"
-        if wave.goes_back:
-            kept = "what was reversed is kept and not copied again, the others are reversed"
-        message = f"wave {wave.name} runs again: {kept}"
+        tasks = (*_failed_gates(run, outline), *tasks, *outline.starts)
+        message = f"wave {wave.name} runs again: servers that are up are kept, the others are launched"
     after = [each.name for each in later]
     message += f"; then {joined(after)}" if after else ""
-    if run.is_paused:
-        message += f". The plan is paused: drs run resume {run.plan}"
-    return tasks, message
+    return tasks, message + _if_paused_yet(run)
 
 
 def waves_after(run: RunView, wave: WaveState) -> list[WaveState]:

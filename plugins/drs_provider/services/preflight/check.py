@@ -321,7 +321,7 @@ class Preflight:
         if not self.request.purpose.launches:
             return outcome
         for shape in self.shape.steps:
-            wants_others = getattr(shape.step, "four_eyes", False) and self.request.purpose.takes_step(shape.step)
+            wants_others = getattr(shape.step, "four_eyes", False) and self.request.purpose.plans_step(shape.step)
             if wants_others and (problem := unproven_starter(self.triggered_by, shape.where)):
                 outcome = _refused(outcome, problem)
         return outcome

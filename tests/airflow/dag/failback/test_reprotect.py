@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from drs_provider.dag.failback import reverse
+from drs_provider.dag.failback.check import CheckFailback
 from drs_provider.formatting import duration
 from drs_provider.hooks.failback import FailbackHook
 from kit.dag_runs import calls
@@ -261,3 +262,41 @@ def _boot_client(simulator, instance):
     while time.monotonic() < deadline and len(calls(simulator, "DescribeRecoveryInstances")) < before + 2:
         time.sleep(0.1)
     simulator.failback_client(instance)
+
+
+WITH_STEPS = SHOP.replace(
+    "failback: {}\nwaves:\n  - {name: database, groups: [db]}\n  - {name: web, groups: [web]}\n",
+    """\
+failback: {approval: {approvers: [ann]}, clean_up: {approvers: [bob]}}
+before: [{kind: wait, name: freeze, for: 1s, when: failback}]
+after: [{kind: wait, name: thaw, for: 1s}]
+waves:
+  - name: database
+    groups: [db]
+    before: [{kind: wait, name: stop, for: 1s, when: failback}]
+  - {name: announce, after: [{kind: wait, name: say, for: 1s}]}
+  - name: web
+    groups: [web]
+    delay_before: 1m
+    pause_before: {message: "Go on?", approvers: [bob]}
+    after: [{kind: wait, name: switch, for: 1s, when: failback}]
+""",
+)
+
+
+def test_nothing_of_a_failback_begins_in_a_reprotection_of_which_everything_is_cleared(
+    go_back, recovered, simulator, monkeypatch
+):
+    """What preflight skips once is not skipped again: each task has to know by itself that it has nothing to do."""
+    monkeypatch.setattr(CheckFailback, "_idle", lambda *_: [])
+    instances = recovered(*DB, *WEB)
+
+    ended = go_back(WITH_STEPS)
+
+    acts = {task for task, state in ended.tasks.items() if state != "skipped"}
+    reversals = {"database.reverse_replication", "web.reverse_replication"}
+    assert {"before_waves.freeze", "database.stop", "announce.say", "web.pause", "web.switch"} <= {*ended.tasks}
+    assert acts == {"preflight.check", *reversals, "finish.report", "finish.verdict"}
+    assert (ended.state, ended.report["verdict"]) == ("success", "completed")
+    assert reversed_instances(simulator) == sorted(instances.values())
+    assert [call for call in calls(simulator, "StartRecovery") if call["region"] == EAST] == []

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
-from drs_provider.dag.people.ask import AskApproval, AskBeforeWave
+from drs_provider.dag.people.ask import AskApproval, AskBeforeWave, WaitBeforeWave
 from drs_provider.dag.people.question_text import RunProgress
 from drs_provider.formatting import instant_words
 from drs_provider.plan.loader import RunnablePlan
@@ -369,6 +369,16 @@ def test_a_pause_before_a_wave_that_launches_nothing_asks_nobody(asked):
 
     with pytest.raises(AirflowSkipException):
         task.execute(context(task))
+
+
+@pytest.mark.parametrize("mode", ["check", "reprotect"])
+def test_a_run_that_launches_nothing_pauses_and_waits_for_nobody_who_ever_clears_the_task(asked, mode):
+    wait = WaitBeforeWave(task_id="database.delay", plan="shop", wave="database", delay=timedelta(hours=1))
+    for task in (pause(), wait):
+        with pytest.raises(AirflowSkipException, match=r" launches nothing$"):
+            task.execute({**context(task, {"mode": mode}), "params": {"mode": mode}})
+
+    assert asked == []
 
 
 def test_a_question_is_told_once_for_each_time_that_it_is_asked(asked, monkeypatch):

@@ -126,6 +126,17 @@ def left_by(found):
     return unsigned(found["ti"].left["database.look", "step"])
 
 
+@pytest.mark.parametrize("mode", ["check", "reprotect"])
+@pytest.mark.parametrize("wave", ["database", None])
+def test_a_run_that_launches_nothing_does_no_step_whoever_clears_it(mode, wave):
+    """Steps of a failback stop production's writes: they are none of the reprotection before it."""
+    found = {**context(preflight={"mode": mode}), "params": {"mode": mode}}
+    task = step(StepOutcome("done"), where=place(wave=wave, side="before"), when="always")
+
+    with pytest.raises(AirflowSkipException, match=r" launches nothing$"):
+        task.execute(found)
+
+
 def test_every_kind_has_a_task():
     found = {kind.task_name: task_class(kind) for kind in step_kinds()}
 

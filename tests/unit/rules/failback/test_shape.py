@@ -9,7 +9,7 @@ from drs_provider.rules.failback.shape import FailbackShape, compile_failback
 from drs_provider.rules.purpose import REPROTECT
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Target
-from drs_provider.rules.run.state import outline_of_edges, outline_of_shape
+from drs_provider.rules.run.state import RunOutline, WaveOutline, outline_of_edges, outline_of_shape
 from kit.failback_plans import EVERYTHING
 
 HERE, THERE = Target("aws_default", "us-west-2"), Target("aws_other", "us-west-2")
@@ -77,6 +77,24 @@ def test_shape_and_edges_outline_the_same_run(full: FailbackShape) -> None:
     assert drawn == outline_of_shape(full)
     assert outline_of_edges(full.upstream, order, mode="failback_drill") == outline_of_shape(full.drill)
     assert [wave.has_servers for wave in drawn.waves] == [True, False, True]
+
+
+def test_a_reprotection_has_its_reversals_only_and_a_failback_everything_else(full: FailbackShape) -> None:
+    order = [wave.name for wave in full.waves]
+    reversing, back = (outline_of_shape(full, mode=mode) for mode in ("reprotect", "failback"))
+
+    assert outline_of_edges(full.upstream, order, mode="reprotect") == reversing
+    assert outline_of_edges(full.upstream, order, mode="failback") == back
+    assert reversing == RunOutline(
+        (
+            WaveOutline("web", reversals=("web.reverse_replication",)),
+            WaveOutline("database", reversals=("database.reverse_replication", "database.reverse_replication_2")),
+        )
+    )
+    assert back == replace(
+        outline_of_shape(full), waves=tuple(replace(wave, reversals=()) for wave in outline_of_shape(full).waves)
+    )
+    assert [wave.has_servers for wave in back.waves] == [True, False, True]
 
 
 def test_it_is_the_way_back_of_its_plan(full: FailbackShape) -> None:

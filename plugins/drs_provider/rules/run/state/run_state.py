@@ -172,7 +172,17 @@ def _going_on(
     is_left = any(not wave.status.is_over for wave in waves)
     if is_left or any(_is_to_come(snapshot, step.task) for step in snapshot.outline.after):
         return RunStatus.RUNNING
+    if _goes_home(snapshot, waves):
+        return RunStatus.RUNNING
     return RunStatus.CLEANING_UP if cleanup.status is CleanupStatus.WAITING else RunStatus.REPORTING
+
+
+def _goes_home(snapshot: RunSnapshot, waves: tuple[WaveState, ...]) -> bool:
+    """Whether what a failback has launched is still to be protected again, or what it came from to be removed."""
+    if not any(wave.launched for wave in waves):
+        return False
+    tasks = names.tasks_in(snapshot.tasks, names.FINISH_GROUP)
+    return any(_is_to_come(snapshot, task) for task in tasks if names.does(task, *names.AT_HOME))
 
 
 def _is_to_come(snapshot: RunSnapshot, task: str) -> bool:

@@ -5,12 +5,12 @@ may be a pull of XComs, a request over HTTP, or a look into what was read before
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
-from drs_provider.rules.purpose import FAILBACK_DRILL
+from drs_provider.rules.purpose import FAILBACK_DRILL, find_purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.task_states import NOTHING_YET, RUN_IS_OVER, TaskPhase, TaskSnapshot, phase_of
 
@@ -138,9 +138,12 @@ def read_instant(text: object) -> datetime | None:
     return datetime.fromisoformat(str(text)) if text else None
 
 
-def outline_of_shape(shape: "RunShape") -> RunOutline:
-    """Outline a run from its compiled plan."""
-    return RunOutline(
+def outline_of_shape(shape: "RunShape", *, mode: object = None) -> RunOutline:
+    """Outline a run from its compiled plan.
+
+    :param mode: what the run is for, where it is known
+    """
+    whole = RunOutline(
         waves=tuple(
             WaveOutline(
                 name=wave.name,
@@ -158,6 +161,7 @@ def outline_of_shape(shape: "RunShape") -> RunOutline:
         before=_compiled_steps(shape.before),
         after=_compiled_steps(shape.after),
     )
+    return _of_way_back(whole, mode)
 
 
 def outline_of_edges(
@@ -169,7 +173,7 @@ def outline_of_edges(
     :param order: the waves in the plan's order, where it is known; otherwise each stands after those it waits for
     :param mode: what the run is for, where it is known: a way back has tasks that only a failback drill does
     """
-    upstream = _of_mode(upstream, mode)
+    upstream = _of_drill_or_not(upstream, mode)
     waves = names.waves_in(sorted(upstream))
     above = {
         wave: {
@@ -182,17 +186,32 @@ def outline_of_edges(
         for wave in waves
     }
     placed = [*(name for name in order if name in above), *(name for name in _sorted(above) if name not in order)]
-    return RunOutline(
+    whole = RunOutline(
         waves=tuple(
             _drawn_wave(name, [other for other in placed if other in above[name]], upstream) for name in placed
         ),
         before=_drawn_steps(names.BEFORE_WAVES, upstream, "before"),
         after=_drawn_steps(names.AFTER_WAVES, upstream, "after"),
     )
+    return _of_way_back(whole, mode)
 
 
-def _of_mode(upstream: Mapping[str, Collection[str]], mode: object) -> Mapping[str, Collection[str]]:
-    """Leave out the tasks of waves that are of other kinds of run of the same DAG: a way back also has its drill's."""
+def _of_way_back(whole: RunOutline, mode: object) -> RunOutline:
+    """Leave out what is of the other kind of run of the same DAG: a reprotection only reverses, a failback never does.
+
+    What a run skips from the beginning gets no order and is not cleared with a wave: it would begin.
+    """
+    purpose = find_purpose(mode)
+    if purpose is None or not any(wave.reversals for wave in whole.waves):
+        return whole
+    if purpose.copies:
+        waves = (WaveOutline(wave.name, reversals=wave.reversals) for wave in whole.waves if wave.reversals)
+        return RunOutline(tuple(waves))
+    return replace(whole, waves=tuple(replace(wave, reversals=()) for wave in whole.waves))
+
+
+def _of_drill_or_not(upstream: Mapping[str, Collection[str]], mode: object) -> Mapping[str, Collection[str]]:
+    """Leave out what only failback drills do, or in a failback drill everything else."""
     if not any(names.does(task, names.START_DRILL) for task in upstream):
         return upstream
     is_drill = mode == FAILBACK_DRILL.name
