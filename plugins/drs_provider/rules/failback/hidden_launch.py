@@ -38,8 +38,9 @@ class HiddenLaunch(NamedTuple):
         by = f"job {self.job_id} has launched" if self.job_id else "DRS says that a recovery has launched"
         return (
             f"{by} FAILBACK server {self.failback_server} in the origin, and DRS shows no instance of that, neither a "
-            "live nor a gone one: production may run on it. Look in EC2 there: if production does, keep everything, and "
-            "protect that instance by hand; if it does not, terminate it, delete the FAILBACK server, and reverse again"
+            "live nor a gone one: production may run on it. Look in EC2 there: if production does, keep everything, "
+            "and protect that instance by hand; if it does not, terminate it, delete the FAILBACK server, and reverse "
+            "again"
         )
 
 
@@ -61,6 +62,18 @@ def hidden_launch(circle: Circle) -> HiddenLaunch | None:
         ):
             return HiddenLaunch(server_id, str(last.get("jobID")), _is_young(circle, last))
     return None
+
+
+def came_to_nothing(circle: Circle, job_id: str, failback_server: str) -> bool:
+    """Tell whether DRS says of a job that it has not launched a server, or that what it has launched is gone."""
+    for job in _jobs_of(circle, failback_server):
+        state = read_job(job)
+        if state.job_id == job_id and isinstance(state, Ended) and failback_server in state.failed:
+            return True
+    return any(
+        record.get("jobID") == job_id and record.get("sourceServerID") == failback_server
+        for record in circle.failback_gone
+    )
 
 
 def _by_its_own_word(circle: Circle, server: Answer, listed: set[str]) -> HiddenLaunch | None:
@@ -95,7 +108,7 @@ def _has_ended(job: Answer, server_id: str) -> bool:
 
 
 def _is_listed(circle: Circle, server_id: str, job_id: str) -> bool:
-    """Tell whether DRS lists an instance of a job, live or gone; one that names no job counts unless it is a drill's."""
+    """Tell whether DRS lists an instance of a job, live or gone; without a job's name, one that is no drill's."""
     records = (*circle.failed_back, *circle.failback_drills, *circle.failback_gone)
     return any(
         record.get("sourceServerID") == server_id

@@ -14,9 +14,9 @@ from kit.circles import A1, A2, A4, B1, DRILL, EAST, JOB, OTHER, WEST, facts, fa
 
 AT = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 LOOK = (
-    "in the origin, and DRS shows no instance of that, neither a live nor a gone one: production may run on it. Look in "
-    "EC2 there: if production does, keep everything, and protect that instance by hand; if it does not, terminate it, "
-    "delete the FAILBACK server, and reverse again"
+    "in the origin, and DRS shows no instance of that, neither a live nor a gone one: production may run on it. Look "
+    "in EC2 there: if production does, keep everything, and protect that instance by hand; if it does not, terminate "
+    "it, delete the FAILBACK server, and reverse again"
 )
 BY_JOB = f"job {JOB} has launched FAILBACK server {A2} {LOOK}"
 
@@ -143,4 +143,4 @@ def test_its_original_is_never_stopped(given):
     state, circle = seen(*jobs, **given)
     into = Original(A1, ExistingInstance(A1, "server"), {"State": {"Name": "running"}})
 
-    assert why_not_stopped(state, circle, into, A1) == f"it is {state.stage}: {A1} is not stopped any more"
+    assert why_not_stopped(state, circle, into, A1, stops=True) == f"it is {state.stage}: {A1} is not stopped any more"
