@@ -322,7 +322,8 @@ def test_production_is_not_launched_with_what_a_drill_has_left(go_back, ready, s
 
     ready()
     hook = LaunchSettingsHook(aws_conn_id="aws_default", region_name=EAST)
-    backs = list(failback_servers(simulator))
+    east = simulator.client("drs", region_name=EAST)
+    backs = [server["sourceServerID"] for server in east.describe_source_servers(filters={})["items"]]
     before = hook.launch_configurations(backs)
     settings = {back: {"copy_tags": not before[back]["copyTags"]} for back in backs}
     apply_all(hook, settings, is_temporary=True, marks={})

@@ -119,6 +119,7 @@ def end_tasks(shape: FailbackShape) -> None:
         digest=shape.digest,
         policy=policy,
         homes=homes,
+        sync_task_ids=[wave.sync_task for wave in shape.waves if wave.sync_task],
         trigger_rule=TriggerRule.NONE_FAILED,
     )
     for home in homes:

@@ -11,6 +11,7 @@ from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, 
 from drs_provider.dag.waves.final_sync import AwaitFinalSync, ensure_synced
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import timespan
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.rules.failback.cut_over import still_there, why_not_quiet
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.shape import WayBack
@@ -78,6 +79,14 @@ def ensure_last_sync(
     sync = ensure_synced(context, task_id, wave, failback_servers)
     if sync.doubts and stops_writes:
         raise RunRefused(why_not_quiet(wave, sync.doubts))
+
+
+def doubts_of(context: Context, task_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return why something may have been written since the last syncs of this run."""
+    from drs_provider.rules.run.handover import FinalSync
+
+    found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
+    return tuple(dict.fromkeys(doubt for sync in found if sync for doubt in sync.doubts))
 
 
 @contextmanager
