@@ -7,6 +7,7 @@ it; a *failback server* replicates that instance in the origin Region; a *failed
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -40,6 +41,7 @@ class RegionFacts:
     :param jobs: DescribeJobs, as far back as jobs may still run
     :param ec2_states: EC2's word (``running``) by instance id, of those of `instances_to_ask` that EC2 knows; None: it
         was not asked
+    :param at: when it was asked; None: nobody knows
     """
 
     place: ReplicationPlace
@@ -47,6 +49,7 @@ class RegionFacts:
     instances: Sequence[Answer] = ()
     jobs: Sequence[Answer] = ()
     ec2_states: Mapping[str, str] | None = None
+    at: datetime | None = None
 
     @cached_property
     def server_by_id(self) -> Mapping[str, Answer]:

@@ -1,17 +1,23 @@
 """What speaks against bringing production back to its origin, by where its servers stand and what is there."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.failback.circle import Circle, replicated_instance
+from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
+from drs_provider.rules.failback.hidden_launch import came_to_nothing
 from drs_provider.rules.failback.launchable import launchable
 from drs_provider.rules.failback.preflight import is_at_home
 from drs_provider.rules.failback.state import CircleState, Stage
 from drs_provider.rules.findings import Finding, Severity
 from drs_provider.rules.launch.existing_instance import ALLOWING_TAG, ExistingInstance, tags_of
 from drs_provider.rules.run.roster import RosterServer
+from drs_provider.rules.settings.drill_memory import TAG as SETTINGS
+from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import BackLaunches
 
 STOPPED: Final = "stopped"
 STOPPABLE: Final = frozenset({"running", "pending", "stopping", STOPPED})
@@ -82,14 +88,20 @@ def cut_over_findings(
                 yield from _of_original(server, circle, originals[server.server_id])
 
 
-def why_not_stopped(state: CircleState, circle: Circle, original: Original, agreed: str) -> str:
+def why_not_stopped(
+    state: CircleState, circle: Circle, original: Original, agreed: str, *, stops: bool, launched: str = ""
+) -> str:
     """Say why the instance that a server is launched into may not be stopped now; empty: it may.
 
     Once the server runs in its origin that very instance is production: only what is still to be launched, and what
     nobody launches at this moment, is stopped for it.
 
     :param agreed: the instance that people have agreed to
+    :param stops: whether they have agreed to its stop: it was not stopped when preflight looked
+    :param launched: how this run has launched it before; empty: it has not
     """
+    if launched:
+        return f"{launched}: {agreed} is not stopped any more"
     if state.stage is not Stage.READY or circle.launch is not None or circle.failed_back or circle.failback_drills:
         return f"it is {state.stage}: {agreed} is not stopped any more"
     if original.overwritten != agreed:
@@ -97,6 +109,55 @@ def why_not_stopped(state: CircleState, circle: Circle, original: Original, agre
         return f"DRS launches it into {where} now, and people have agreed to the stop of {agreed}"
     if original.instance_id != agreed:
         return f"{agreed} is not the instance that it came from, {original.instance_id or 'which DRS does not name'}"
+    if not stops and (now := _state(original.described)) in _LIVE:
+        return (
+            f"{agreed} was stopped when preflight looked and is {now} now, and nobody has agreed to its stop: start a "
+            "new run"
+        )
+    return ""
+
+
+def launched_before(left: "Iterable[BackLaunches]", server_id: str, circle: Circle) -> str:
+    """Say how a run has launched a server already, by what it left itself; empty: it has not, or nothing came of it.
+
+    What DRS shows is not asked alone: an instance whose record somebody has deleted is production all the same.
+    """
+    for launches in left:
+        gone = {ec2_id(record) for record in circle.failback_gone}
+        if server_id in launches.already and launches.already[server_id] not in gone:
+            return f"{launches.already[server_id] or 'it'} ran in its origin already when this run came to it"
+        for job in (job for launch in launches.launches for job in launch.jobs):
+            backs = [back for back in job.servers if launches.owners.get(back) == server_id]
+            if any(not came_to_nothing(circle, job.job_id, back) for back in backs):
+                return f"job {job.job_id} of this run has launched it"
+    return ""
+
+
+def why_not_quiet(wave: str, doubts: Sequence[str]) -> str:
+    """Word that a wave stays where it was recovered because something may still be written there."""
+    return (
+        f"wave {wave} is not launched in its origin, for it is not certain that nothing is written where it was "
+        f"recovered: {'; '.join(doubts)}. Nothing of it was stopped or launched. Clear the step that stops the writes "
+        "with everything downstream, so that it runs again"
+    )
+
+
+def still_there(refusal: str) -> str:
+    """Add to a refusal what it means where the writes are stopped by then."""
+    return (
+        f"{refusal.rstrip('.')}. What is not launched yet still runs where it was recovered, with its writes stopped: "
+        "correct this and clear the task, or let the application write again"
+    )
+
+
+def drill_settings_of(circle: Circle) -> str:
+    """Say that a server's launch settings in the origin are still those of a failback drill; empty: they are not."""
+    for server in circle.failback_servers:
+        if tags := sorted({SETTINGS, ACTIONS} & set(server.get("tags") or {})):
+            return (
+                f"its launch settings in the origin are still those of a failback drill (tag {', '.join(tags)} on "
+                f"FAILBACK server {server.get('sourceServerID')})"
+            )
     return ""
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
 from drs_provider.rules.failback.copy_progress import CopyProgress
+from drs_provider.rules.failback.hidden_launch import hidden_launch
 from drs_provider.rules.failback.replication_errors import ReplicationError
 
 
@@ -120,7 +121,7 @@ def _from_ec2(circle: Circle, server: Answer, base: CircleState) -> CircleState:
     if circle.failed_back:
         return _failed_back(circle, circle.failed_back[0], base)
     if circle.failback_servers:
-        return _on_the_way(circle, circle.failback_servers[0], base)
+        return _unless_hidden(circle, _on_the_way(circle, circle.failback_servers[0], base))
     if circle.recovered:
         return _recovered(circle, server, circle.recovered[0], base)
     return _at_home(server, base)
@@ -214,6 +215,16 @@ def _on_the_way(circle: Circle, found: Answer, base: CircleState) -> CircleState
     if state in ENDED_STATES:
         return _ended(circle, found, base)
     return _copying(found, COPY_STAGES.get(state), base)
+
+
+def _unless_hidden(circle: Circle, found: CircleState) -> CircleState:
+    """What DRS has launched without showing it is not ready to be launched: production may run on it."""
+    hidden = hidden_launch(circle) if found.stage is Stage.READY else None
+    if hidden is None:
+        return found
+    if hidden.is_young:
+        return replace(found, stage=Stage.LAUNCHING, notes=(*found.notes, hidden.note))
+    return _stuck(found, Stage.LAUNCHING, hidden.why)
 
 
 def _ended(circle: Circle, found: Answer, base: CircleState) -> CircleState:

@@ -1,13 +1,13 @@
 """What the origin says before production goes back: what is launched into, with which settings, and with what room."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drs_provider.exceptions import AccessDenied, RunRefused
 from drs_provider.rules.failback.circle import Circle, ReplicationPlace
-from drs_provider.rules.failback.cut_over import Original, original_of
+from drs_provider.rules.failback.cut_over import Original, drill_settings_of, original_of
 from drs_provider.rules.failback.launchable import is_from_data_centre
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.findings import Finding
@@ -94,11 +94,13 @@ def look_at_origins(
         where = f"{place.region} of account {place.account}"
         notes = quota_notes(where, {wave: n for wave, n in counts.items() if n}, hook.quotas(), _jobs(read, here))
         checked = _settings(hook, read, ready, where)
-        allowed = _permissions(hook, where, settings=any(ready.values()), stops=_stops(originals, here))
+        left = _left_by_drills(read, ready)
+        changes = any(ready.values()) or bool(left)
+        allowed = _permissions(hook, where, settings=changes, actions=bool(left), stops=_stops(originals, here))
         look = replace(
             look,
             backs={**look.backs, **{name: _back(read, name, place, aws, originals.get(name)) for name in here}},
-            findings=(*look.findings, *checked.findings, *allowed.findings),
+            findings=(*look.findings, *checked.findings, *left, *allowed.findings),
             notes=(*look.notes, *notes, *checked.notes, *allowed.notes),
         )
     return look
@@ -137,6 +139,7 @@ def _back(
         region=place.region,
         aws_conn_id=aws["aws_conn_id"] or "",
         original=original.overwritten if original else "",
+        stops=original.is_running if original else False,
     )
 
 
@@ -171,13 +174,30 @@ def _settings(
     return OriginsLook(findings=findings)
 
 
-def _permissions(hook: "LaunchSettingsHook", where: str, *, settings: bool, stops: bool) -> OriginsLook:
+def _left_by_drills(read: CirclesRead, server_ids: Iterable[str]) -> tuple[Finding, ...]:
+    """Warn of what a failback drill has left at servers that are about to be launched."""
+    return tuple(
+        Finding(
+            "warning",
+            server_id,
+            read.hostnames[server_id],
+            what,
+            "they are put back right before the launch; if that drill still goes on, wait for its end",
+            "way_back",
+            kind="drill_settings",
+        )
+        for server_id in server_ids
+        if (what := drill_settings_of(read.circles[server_id]))
+    )
+
+
+def _permissions(hook: "LaunchSettingsHook", where: str, *, settings: bool, actions: bool, stops: bool) -> OriginsLook:
     """Ask IAM what the connection of the origin may not do."""
     from drs_provider.hooks.iam import permission_gaps
 
     # What is launched there bears the tags of a recovery: policies tell it from a drill by them.
     asked = (
-        *questions(RECOVERY, settings=settings, launch_actions=False),
+        *questions(RECOVERY, settings=settings, launch_actions=actions),
         *way_back_questions(in_origin=True),
         *(stop_questions(RECOVERY) if stops else ()),
     )

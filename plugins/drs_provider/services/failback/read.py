@@ -170,7 +170,7 @@ class CircleReader:
                     there = self._listed(hook, place, (), at)
                 except NotInitialized:
                     never_set_up.add(place)
-                    there = RegionFacts(place)  # nothing of DRS can be there
+                    there = RegionFacts(place, at=at)  # nothing of DRS can be there
                 origins[place] = _asked(hook, there, (_narrowed(here, server_ids), there))
             except (AwsError, RunRefused) as error:
                 unread[place] = error
@@ -188,14 +188,18 @@ class CircleReader:
     def _listed(
         self, hook: "FailbackHook", place: ReplicationPlace, server_ids: Collection[str], at: datetime
     ) -> RegionFacts:
-        """Ask DRS of one place. All source servers: those that replicate an instance can only be found among all."""
+        """Ask DRS of one place. All source servers: those that replicate an instance can only be found among all.
+
+        Jobs before instances: one that ends in between has left its instance, or is seen at work.
+        """
+        jobs = hook.jobs_since(at - LONGEST_JOB)
         servers = hook.source_servers()
         reversed_ones = [
             str(server.get("sourceServerID")) for server in servers if server.get("replicationDirection") == "FAILBACK"
         ]
         owners = tuple(dict.fromkeys((*server_ids, *reversed_ones)))
         instances = hook.recovery_instances(source_server_ids=owners) if owners else ()
-        return RegionFacts(place, servers, instances, hook.jobs_since(at - LONGEST_JOB))
+        return RegionFacts(place, servers, instances, jobs, at=at)
 
 
 def _hook_of(aws: AwsArguments) -> "FailbackHook":

@@ -183,6 +183,10 @@ def apply_all(
         raise RunRefused(refusal_text(found.refusals))
     different = _different(found, is_temporary=is_temporary)
     errors = in_all(SettingsWriter(hook, is_temporary, marks or {}).apply, different)
+    if not is_temporary:  # launch actions of a drill must not run in production either
+        errors |= in_all_actions(
+            partial(apply_actions, hook), [server for server in found.actions if server.server_id not in errors]
+        )
     if errors:
         raise next(iter(errors.values()))
 

@@ -260,3 +260,81 @@ def test_a_step_that_fails_after_the_launch_keeps_the_way_back_open(go_back, rea
     assert (ended.report["verdict"], ended.tasks["finish.protect_again"]) == ("failed", "upstream_failed")
     assert set(failback_servers(simulator).values()) == {"CONTINUOUS"}
     assert calls(simulator, "StopReplication") == calls(simulator, "TerminateRecoveryInstances") == []
+
+
+def words_of(ended, part):
+    """What the first task of this name that failed has said."""
+    return ended.said(next(task for task, state in ended.tasks.items() if part in task and state == "failed"))
+
+
+STILL = (
+    "What is not launched yet still runs where it was recovered, with its writes stopped: correct this and clear the "
+    "task, or let the application write again"
+)
+
+
+@pytest.mark.timeout(500)
+def test_writes_that_were_perhaps_not_stopped_bring_nothing_back(go_back, ready, simulator):
+    freeze = "{kind: tcp, name: freeze, host: 127.0.0.1, port: 1, timeout: 1s, from: airflow, on_failure: continue"
+    text = CUT_OVER.replace("{kind: wait, name: freeze, for: 1s", freeze)
+    ready(text)
+
+    with People(YES):
+        ended = go_back(text, **GO)
+
+    said = words_of(ended, ".start_recovery")
+    assert "step freeze failed, and the plan goes on all the same. Nothing of it was stopped or launched." in said
+    assert said.endswith(STILL)
+    assert ended.report["verdict"] == "failed"
+    assert launched_in_origin(simulator) == calls(simulator, "StopInstances") == []
+
+
+@pytest.mark.timeout(500)
+def test_an_original_that_somebody_starts_meanwhile_is_not_stopped(go_back, recovered, fenced, simulator, monkeypatch):
+    from drs_provider.dag.failback.cut_over.stop_originals import StopOriginals
+
+    first = _into_originals(simulator)
+    recovered(*EVERY)
+    stopped = fenced()
+    assert go_back(CUT_OVER, folder="reprotect").report["verdict"] == "completed"
+    look, before = StopOriginals._stop, len(calls(simulator, "StopInstances"))
+
+    def starts(self, context):
+        simulator.client("ec2", region_name=EAST).start_instances(InstanceIds=stopped)
+        return look(self, context)
+
+    monkeypatch.setattr(StopOriginals, "_stop", starts)
+    with People(YES):
+        ended = go_back(CUT_OVER, **GO)
+
+    said = words_of(ended, ".stop_originals")
+    assert all(f"{first[server]} was stopped when preflight looked and is " in said for server in DB)
+    assert "nobody has agreed to its stop: start a new run" in said
+    assert said.endswith(STILL)
+    assert len(calls(simulator, "StopInstances")) == before
+    assert launched_in_origin(simulator) == []
+
+
+@pytest.mark.timeout(500)
+def test_production_is_not_launched_with_what_a_drill_has_left(go_back, ready, simulator):
+    from drs_provider.hooks.launch_settings import LaunchSettingsHook
+    from drs_provider.services.settings.apply import apply_all
+
+    ready()
+    hook = LaunchSettingsHook(aws_conn_id="aws_default", region_name=EAST)
+    east = simulator.client("drs", region_name=EAST)
+    backs = [server["sourceServerID"] for server in east.describe_source_servers(filters={})["items"]]
+    before = hook.launch_configurations(backs)
+    settings = {back: {"copy_tags": not before[back]["copyTags"]} for back in backs}
+    apply_all(hook, settings, is_temporary=True, marks={})
+    assert all(hook.launch_configurations([back])[back] != before[back] for back in backs)
+
+    with People({**YES, "finish.agree": [("bob", "Reject")]}) as people:
+        ended = go_back(CUT_OVER, **GO)
+
+    question = next(body for task, _, body in people.asked if task == "preflight.approval")
+    assert "its launch settings in the origin are still those of a failback drill" in question
+    assert ended.servers == dict.fromkeys(("db1", "db2", "web1"), "launched")
+    assert {back: hook.launch_configurations([back])[back]["copyTags"] for back in backs} == {
+        back: before[back]["copyTags"] for back in backs
+    }

@@ -6,12 +6,17 @@ from drs_provider.rules.failback.clean_up import listed_server, why_not_agreed, 
 from drs_provider.rules.failback.cut_over import (
     Original,
     cut_over_findings,
+    drill_settings_of,
+    launched_before,
     original_of,
+    still_there,
     why_not_overwritten,
+    why_not_quiet,
     why_not_stopped,
 )
 from drs_provider.rules.failback.state import Stage, state_of
 from drs_provider.rules.launch.existing_instance import ExistingInstance
+from drs_provider.rules.run.handover import BackLaunches, Launch, LaunchedJob
 from drs_provider.rules.run.roster import RosterServer, Target
 from kit.circles import (
     A1,
@@ -198,10 +203,10 @@ def test_what_is_there_in_the_origin_is_overwritten_knowingly_or_not_at_all(orig
     assert said(original, ec2=ec2, **READY) == findings
 
 
-def _stop(agreed=A1, original=None, **given):
+def _stop(agreed=A1, original=None, *, stops=True, launched="", **given):
     found = circle(**given)
     seen = original or original_of(found, INTO, {A1: described("running")})
-    return why_not_stopped(state_of(found), found, seen, agreed)
+    return why_not_stopped(state_of(found), found, seen, agreed, stops=stops, launched=launched)
 
 
 def test_only_the_original_of_what_is_still_to_be_launched_is_stopped():
@@ -231,6 +236,79 @@ def test_only_the_original_of_what_is_still_to_be_launched_is_stopped():
 )
 def test_an_instance_that_may_be_production_is_never_stopped(given):
     assert _stop(**given).endswith(f"{A1} is not stopped any more")
+
+
+@pytest.mark.parametrize("state", ["running", "pending"])
+def test_what_was_stopped_when_people_agreed_is_not_stopped_later(state):
+    original = Original(A1, INTO, described(state))
+
+    assert _stop(original=original, stops=False, **READY) == (
+        f"{A1} was stopped when preflight looked and is {state} now, and nobody has agreed to its stop: start a new run"
+    )
+    assert _stop(original=original, stops=True, **READY) == ""
+    assert _stop(original=Original(A1, INTO, described("stopped")), stops=False, **READY) == ""
+
+
+def _left(*, already=None, job_of=A2):
+    jobs = (LaunchedJob(job_id=JOB, servers=(job_of,)),) if job_of else ()
+    return BackLaunches(launches=(Launch(jobs=jobs),), owners={A2: B1, OTHER: OTHER}, already=already or {})
+
+
+def _done(status):
+    return {**job(status="COMPLETED"), "participatingServers": [{"sourceServerID": A2, "launchStatus": status}]}
+
+
+@pytest.mark.parametrize(
+    ("left", "given", "how"),
+    [
+        ([], READY, ""),
+        ([_left()], READY, f"job {JOB} of this run has launched it"),
+        ([_left(job_of=""), _left()], READY, f"job {JOB} of this run has launched it"),
+        ([_left()], {**READY, "east_jobs": (_done("LAUNCHED"),)}, f"job {JOB} of this run has launched it"),
+        ([_left()], {**READY, "east_jobs": (job(),)}, f"job {JOB} of this run has launched it"),
+        ([_left()], {**READY, "east_jobs": (_done("FAILED"),)}, ""),
+        ([_left()], {**READY, "east_instances": ({**instance(A4, A2, ec2="TERMINATED"), "jobID": JOB},)}, ""),
+        ([_left(job_of=OTHER)], READY, ""),
+        ([_left(job_of="", already={B1: A1})], READY, f"{A1} ran in its origin already when this run came to it"),
+        ([_left(job_of="", already={B1: ""})], READY, "it ran in its origin already when this run came to it"),
+        (
+            [_left(job_of="", already={B1: A4})],
+            {**READY, "east_instances": (instance(A4, A2, ec2="TERMINATED"),)},
+            "",
+        ),
+    ],
+)
+def test_what_a_run_has_launched_itself_is_not_launched_over(left, given, how):
+    assert launched_before(left, B1, circle(**given)) == how
+
+
+def test_what_was_launched_before_is_never_stopped():
+    assert _stop(launched=f"job {JOB} of this run has launched it", **READY) == (
+        f"job {JOB} of this run has launched it: {A1} is not stopped any more"
+    )
+
+
+@pytest.mark.parametrize("tag", ["drs-orchestrator:before-drill", "drs-orchestrator:actions-before-drill"])
+def test_what_a_drill_has_left_is_told_of(tag):
+    given = {**READY, "east": (failback_server(tags={tag: "x", "Name": "db1"}),)}
+
+    assert drill_settings_of(circle(**given)) == (
+        f"its launch settings in the origin are still those of a failback drill (tag {tag} on FAILBACK server {A2})"
+    )
+    assert drill_settings_of(circle(**READY)) == drill_settings_of(circle()) == ""
+
+
+def test_refusals_say_where_production_is_and_that_it_stands_still():
+    assert why_not_quiet("db", ["step freeze was left out", "step x failed"]) == (
+        "wave db is not launched in its origin, for it is not certain that nothing is written where it was recovered: "
+        "step freeze was left out; step x failed. Nothing of it was stopped or launched. Clear the step that stops the "
+        "writes with everything downstream, so that it runs again"
+    )
+    still = (
+        "no room. What is not launched yet still runs where it was recovered, with its writes stopped: correct this "
+        "and clear the task, or let the application write again"
+    )
+    assert [still_there("no room."), still_there("no room")] == [still, still]
 
 
 def test_a_launch_goes_where_preflight_has_seen_it_go():

@@ -47,6 +47,7 @@ def launch_tasks(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]
     wave_opening(shape, wave)
     wave_steps(shape, wave, wave.before)
     agreement = CutOverAgreement.of(shape, wave)
+    stops_writes = bool(shape.quiesce_tasks_of(wave))
     if wave.sync_task and not wave.ahead_tasks:
         _last_sync(shape, wave, names.name_in_group(wave.sync_task), "Last sync")
     if wave.sync_task and wave.stop_task:
@@ -59,6 +60,8 @@ def launch_tasks(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]
             ways=wave.ways_back,
             sync_task_id=wave.sync_task,
             agreement=agreement,
+            start_task_ids=wave.start_tasks,
+            stops_writes=stops_writes,
             trigger_rule=TriggerRule.NONE_FAILED,
             **CHAIN,
         )
@@ -72,6 +75,7 @@ def launch_tasks(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]
             way=way,
             agreement=agreement,
             sync_task_id=wave.sync_task or "",
+            stops_writes=stops_writes,
             trigger_rule=TriggerRule.NONE_FAILED,
             **CHAIN,
         )
@@ -115,6 +119,7 @@ def end_tasks(shape: FailbackShape) -> None:
         digest=shape.digest,
         policy=policy,
         homes=homes,
+        sync_task_ids=[wave.sync_task for wave in shape.waves if wave.sync_task],
         trigger_rule=TriggerRule.NONE_FAILED,
     )
     for home in homes:

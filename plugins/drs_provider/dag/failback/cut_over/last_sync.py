@@ -1,14 +1,18 @@
 """The last sync before a wave goes back: nothing that was written in the recovery Region is lost."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Context
 
 from drs_provider.dag.failback.check import reader_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, skip_without
-from drs_provider.dag.waves.final_sync import AwaitFinalSync
+from drs_provider.dag.waves.final_sync import AwaitFinalSync, ensure_synced
+from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import timespan
+from drs_provider.operators.other_tasks import pull_newest
+from drs_provider.rules.failback.cut_over import still_there, why_not_quiet
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.shape import WayBack
 
@@ -62,3 +66,33 @@ class AwaitLastSyncBack(AwaitFinalSync):
             f"servers in the DRS console of the origin, then clear {context['ti'].task_id} to wait again; or let the "
             "application write again"
         )
+
+
+def ensure_last_sync(
+    context: Context, task_id: str, wave: str, failback_servers: Sequence[str], *, stops_writes: bool
+) -> None:
+    """Look for the last sync of what is about to be launched: nothing may have been written since.
+
+    :param stops_writes: whether the plan stops the writes before this wave; where it does not, people were asked
+    :raises RunRefused: it is not recorded, or a step that stops the writes has not done so
+    """
+    sync = ensure_synced(context, task_id, wave, failback_servers)
+    if sync.doubts and stops_writes:
+        raise RunRefused(why_not_quiet(wave, sync.doubts))
+
+
+def doubts_of(context: Context, task_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return why something may have been written since the last syncs of this run."""
+    from drs_provider.rules.run.handover import FinalSync
+
+    found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
+    return tuple(dict.fromkeys(doubt for sync in found if sync for doubt in sync.doubts))
+
+
+@contextmanager
+def telling_of_stopped_writes(*, stops_writes: bool) -> Iterator[None]:
+    """Say in a refusal that production has no writes by then, and what to do about it."""
+    try:
+        yield
+    except RunRefused as refusal:
+        raise RunRefused(still_there(str(refusal))) if stops_writes else refusal from None

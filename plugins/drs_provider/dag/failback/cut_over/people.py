@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.failback.check import reader_of
+from drs_provider.dag.failback.cut_over.last_sync import doubts_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_going_home
 from drs_provider.dag.people.agreement import triggered_by
 from drs_provider.dag.people.ask import AskApproval
@@ -60,9 +61,18 @@ class AskCleanUp(AskApproval):
     has taken since.
     """
 
-    def __init__(self, *, plan: str, digest: str, policy: Policy, homes: Sequence[WayHome], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        plan: str,
+        digest: str,
+        policy: Policy,
+        homes: Sequence[WayHome],
+        sync_task_ids: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(plan=plan, policy=policy, number=1, task_ids=(kwargs["task_id"],), **kwargs)
-        self.digest, self.homes = digest, tuple(homes)
+        self.digest, self.homes, self.sync_task_ids = digest, tuple(homes), tuple(sync_task_ids)
 
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Look at both Regions, and name everything that will be removed."""
@@ -77,7 +87,8 @@ class AskCleanUp(AskApproval):
         leave(context["ti"], CleanUpList(at=at, servers=tuple(listed)))
         who = triggered_by(context)
         self.subject = f"Remove what the failback of {self.plan} has left?"
-        self.body = clean_up_text(preflight, listed, unlisted, self.policy, triggered_by=who)
+        doubts = doubts_of(context, self.sync_task_ids)
+        self.body = clean_up_text(preflight, listed, unlisted, self.policy, triggered_by=who, doubts=doubts)
         return eligible(self.policy, triggered_by=who)
 
     def _listed(self, preflight: PreflightResult) -> "tuple[list[ListedServer], Mapping[str, str]]":

@@ -45,8 +45,12 @@ def clean_up_text(
     policy: Policy,
     *,
     triggered_by: str | None,
+    doubts: Sequence[str] = (),
 ) -> str:
-    """Say in Markdown what is removed of every server, in which order, and what stays."""
+    """Say in Markdown what is removed of every server, in which order, and what stays.
+
+    :param doubts: why something may have been written since the last sync, which only what is removed holds then
+    """
     lines = [
         (
             f"**What the failback of {escaped(preflight.plan)} has left**, of {plural(len(listed), 'server')} whose "
@@ -70,6 +74,7 @@ def clean_up_text(
         "",
     ]
     lines += [f"- Nothing is removed of {escaped(name)}: {escaped(why)}." for name, why in unlisted.items()]
+    lines += [f"- **What is removed may hold writes that production has not**: {escaped(doubt)}." for doubt in doubts]
     who = escaped(triggered_by or "an unknown user")
     return "\n".join([*lines, "", f"Started by {who}. {_who_must(policy, (), 'nothing is removed')}"])
 

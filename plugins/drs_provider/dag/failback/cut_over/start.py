@@ -12,9 +12,10 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.dag.failback.check import arguments_of, reader_of
 from drs_provider.dag.failback.cut_over.agreement import CutOverAgreement
+from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync, telling_of_stopped_writes
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
-from drs_provider.dag.waves.final_sync import ensure_synced, proven_points
+from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
@@ -63,6 +64,7 @@ class StartBack(DrsStartRecoveryOperator):
         way: WayBack,
         agreement: CutOverAgreement,
         sync_task_id: str,
+        stops_writes: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -75,7 +77,7 @@ class StartBack(DrsStartRecoveryOperator):
             **kwargs,
         )
         self.plan, self.digest, self.wave, self.way = plan, digest, wave, way
-        self.agreement, self.sync_task_id = agreement, sync_task_id
+        self.agreement, self.sync_task_id, self.stops_writes = agreement, sync_task_id, stops_writes
         self.servers: tuple[PreflightServer, ...] = ()
         self.stages: tuple[tuple[str, ...], ...] = ()
         self._jobs_in: AwsArguments | None = None
@@ -135,6 +137,10 @@ class StartBack(DrsStartRecoveryOperator):
 
     def _go_on(self, context: Context, *, waiting_since: datetime | None) -> JsonValue:
         """Launch stage by stage; return what the squares of the wave are mapped over."""
+        with telling_of_stopped_writes(stops_writes=self.stops_writes):
+            return self._launch_stages(context, waiting_since)
+
+    def _launch_stages(self, context: Context, waiting_since: datetime | None) -> JsonValue:
         from drs_provider.services.failback.launch_back import LaunchBack
         from drs_provider.services.launch.launch_memory import Memory
         from drs_provider.services.launch.start_jobs import MustWait
@@ -171,7 +177,9 @@ class StartBack(DrsStartRecoveryOperator):
             launched = outcome
             self._leave(context, memory, launched, held_back)
         if not any(each.jobs or each.already for each in launched):
-            raise AirflowFailException(self.why_ended(context) or f"nothing was started: {_words(held_back)}")
+            if ended := self.why_ended(context):
+                raise AirflowFailException(ended)
+            raise RunRefused(f"nothing was started: {_words(held_back)}")
         self._leave(context, memory, launched, held_back)
         return self._squares()
 
@@ -238,14 +246,14 @@ class StartBack(DrsStartRecoveryOperator):
         if not ready:
             return
         backs = {name: read.states[name].failback_server for name in ready}
-        ensure_synced(context, self.sync_task_id, self.wave, list(backs.values()))
+        ensure_last_sync(context, self.sync_task_id, self.wave, list(backs.values()), stops_writes=self.stops_writes)
         known = {server.server_id: server for server in self.servers}
         places: dict[Any, dict[str, Mapping[str, Any]]] = {}
         for name, back in backs.items():
             places.setdefault(read.origin_of(name), {})[back] = known[name].settings
         for place, settings in places.items():
-            wanted = {back: values for back, values in settings.items() if values}
-            apply_all(settings_hook(reader.aws_in(place)), wanted, is_temporary=False)
+            # Those without any too: what a failback drill has left is put back first.
+            apply_all(settings_hook(reader.aws_in(place)), settings, is_temporary=False)
         originals = originals_in(reader, read, ready, settings_hook)
         agreed = {server.server_id: server.back.original for server in self.servers if server.back}
         against = [

@@ -10,14 +10,16 @@ from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.failback.check import reader_of
 from drs_provider.dag.failback.cut_over.agreement import CutOverAgreement
+from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync, telling_of_stopped_writes
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook, skip_without
 from drs_provider.dag.task_times import LeavesTimes
-from drs_provider.dag.waves.final_sync import ensure_synced, skip_where_ordered
+from drs_provider.dag.waves.final_sync import skip_where_ordered
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some, timespan
 from drs_provider.operators.base import asking_later, failing_for_good
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import task_memory
-from drs_provider.rules.failback.cut_over import why_not_stopped
+from drs_provider.rules.failback.cut_over import launched_before, why_not_stopped
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.shape import WayBack
 from drs_provider.services.signed import leave
@@ -52,18 +54,24 @@ class StopOriginals(LeavesTimes, BaseOperator):
         ways: Sequence[WayBack],
         sync_task_id: str,
         agreement: CutOverAgreement,
+        start_task_ids: Sequence[str],
+        stops_writes: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.plan, self.digest, self.wave, self.ways = plan, digest, wave, tuple(ways)
         self.sync_task_id, self.agreement = sync_task_id, agreement
+        self.start_task_ids, self.stops_writes = tuple(start_task_ids), stops_writes
 
     def execute(self, context: Context) -> None:
         """Stop what is not stopped yet; the task ends where all are, and waits where EC2 is at it."""
         skip_where_ordered(context)
         with failing_for_good():
             until = (context["ti"].start_date or clock.now()) + WITHIN
-            with asking_later(self, self.go_on, until=until):
+            with (
+                asking_later(self, self.go_on, until=until),
+                telling_of_stopped_writes(stops_writes=self.stops_writes),
+            ):
                 left = self._stop(context)
         if not left:
             return
@@ -108,6 +116,7 @@ class StopOriginals(LeavesTimes, BaseOperator):
     ) -> "dict[str, NamedSource]":
         """Give the instances that are to be stopped, by server id. Raises RunRefused with every reason against one."""
         from drs_provider.rules.migration.source_instances import NamedSource
+        from drs_provider.rules.run.handover import BackLaunches
         from drs_provider.services.failback.cut_over import originals_in
 
         ready = [server for server in servers if read.states[server.server_id].stage is Stage.READY]
@@ -116,13 +125,21 @@ class StopOriginals(LeavesTimes, BaseOperator):
         overwritten = [server for server in ready if server.back and server.back.original]
         if overwritten:
             backs = [read.states[server.server_id].failback_server for server in overwritten]
-            ensure_synced(context, self.sync_task_id, self.wave, backs)
+            ensure_last_sync(context, self.sync_task_id, self.wave, backs, stops_writes=self.stops_writes)
+        left = [found for task in self.start_task_ids if (found := pull_newest(context, task, BackLaunches))]
         against, named = [], dict[str, NamedSource]()
         for server in overwritten:
             back, name = server.back, server.server_id
             if back is None or name not in originals:
                 continue
-            if why := why_not_stopped(read.states[name], read.circles[name], originals[name], back.original):
+            state, circle, launched = (
+                read.states[name],
+                read.circles[name],
+                launched_before(left, name, read.circles[name]),
+            )
+            if why := why_not_stopped(
+                state, circle, originals[name], back.original, stops=back.stops, launched=launched
+            ):
                 against.append(f"{read.name_of(name)}: {why}")
             named[name] = NamedSource(name, server.hostname, back.original, back.account, back.region)
         if against:
