@@ -86,8 +86,19 @@ def facts(place, servers=(), instances=(), jobs=(), ec2=None):
     return RegionFacts(place, servers, instances, jobs, ec2)
 
 
-def circle(*, west=(), west_instances=(), west_jobs=(), east=(), east_instances=(), east_jobs=(), ec2=None, name=B1):
-    recovery = facts(WEST, west or (server(),), west_instances, west_jobs)
+def circle(
+    *,
+    west=(),
+    west_instances=(),
+    west_jobs=(),
+    east=(),
+    east_instances=(),
+    east_jobs=(),
+    ec2=None,
+    west_ec2=None,
+    name=B1,
+):
+    recovery = facts(WEST, west or (server(),), west_instances, west_jobs, west_ec2)
     origin = facts(EAST, east, east_instances, east_jobs, ec2)
     return circles_of([name], recovery, {EAST: origin})[name]
 

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.servers import GONE_STATES
 
-_EC2_GONE: Final = frozenset({"shutting-down", "terminated"})
+EC2_GONE: Final = frozenset({"shutting-down", "terminated"})
+"""EC2's words for an instance that is no more."""
 
 
 class ReplicationPlace(NamedTuple):
@@ -87,7 +88,7 @@ class RegionFacts:
         """
         if instance.get("ec2InstanceState") in GONE_STATES:
             return False
-        return self.state_in_ec2(ec2_id(instance)) not in _EC2_GONE
+        return self.state_in_ec2(ec2_id(instance)) not in EC2_GONE
 
     def state_in_ec2(self, instance_id: str) -> str | None:
         """Return EC2's word for an instance's state; empty: EC2 does not know it; None: EC2 was not asked."""

@@ -242,6 +242,7 @@ def test_a_launch_goes_where_preflight_has_seen_it_go():
     assert why_not_overwritten(Original(A1), A1) == f"DRS launches it as a new instance, and preflight has found {A1}"
 
 
+RUNS = {"i-0000000000000dead": "running"}
 HOME = {
     "west": (server(instance=A4),),
     "west_instances": (instance(state="CONTINUOUS"),),
@@ -261,7 +262,7 @@ def _listed():
 def test_people_see_what_goes_and_what_stays():
     listed = _listed()
 
-    assert (listed.recovered, listed.failback_server, listed.failed_back, listed.protected_by) == (B3, A2, A4, B1)
+    assert (listed.recovered, listed.failback_servers, listed.failed_back, listed.protected_by) == (B3, (A2,), A4, B1)
     assert (listed.account, listed.region) == WEST
 
 
@@ -283,6 +284,14 @@ def test_people_see_what_goes_and_what_stays():
             },
             f"production runs on i-0000000000000000f now, and ran on {A4} then",
         ),
+        (
+            {**HOME, "east": (failback_server(), failback_server("DISCONNECTED", name=OTHER))},
+            f"its FAILBACK server is {OTHER} now, and people have agreed to the end of {A2}",
+        ),
+        (
+            {**HOME, "east": (failback_server("DISCONNECTED", name=OTHER), failback_server())},
+            f"its FAILBACK server is {OTHER} now, and people have agreed to the end of {A2}",
+        ),
     ],
 )
 def test_only_what_people_have_seen_is_removed(given, why):
@@ -295,5 +304,20 @@ def test_only_what_people_have_seen_is_removed(given, why):
 def test_nothing_is_shown_for_removal_of_what_is_not_protected_again(given):
     found = circle(**given)
 
-    assert why_not_listed(state_of(found)).endswith("and not protected again")
+    assert why_not_listed(state_of(found), found).endswith("and not protected again")
     assert listed_server(state_of(found), found, hostname="db1") is None
+
+
+def test_every_failback_server_is_shown_and_none_of_another_machine():
+    two = circle(**{**HOME, "east": (failback_server("DISCONNECTED", name=OTHER), failback_server())})
+    stale = failback_server("DISCONNECTED", "i-0000000000000dead", reversedDirectionSourceServerArn=server()["arn"])
+    foreign = circle(**{**HOME, "east": (failback_server(), {**stale, "sourceServerID": OTHER})}, west_ec2=RUNS)
+    listed = listed_server(state_of(two), two, hostname="db1")
+
+    assert listed is not None
+    assert listed.failback_servers == (OTHER, A2)
+    assert why_not_agreed(listed, state_of(two), two) == why_not_listed(state_of(two), two) == ""
+    assert why_not_listed(state_of(foreign), foreign) == (
+        f"FAILBACK server {OTHER} replicates i-0000000000000dead, which was not recovered from it: look whose it is in "
+        "DRS's console of the origin"
+    )

@@ -63,7 +63,7 @@ def clean_up_text(
         "|---|---|---|---|---|---|",
         *(
             f"| {escaped(server.hostname)} | `{server.recovered or 'gone already'}` | {server.region} of account "
-            f"{server.account} | `{server.failback_server or 'gone already'}` | `{server.failed_back}` | "
+            f"{server.account} | {_ids(server.failback_servers)} | `{server.failed_back}` | "
             f"`{server.protected_by}` |"
             for server in listed
         ),
@@ -82,6 +82,10 @@ def _servers(preflight: PreflightResult) -> list[str]:
         for server in wave.servers
         if server.back
     ]
+
+
+def _ids(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names or ("gone already",))
 
 
 def _into(original: str) -> str:

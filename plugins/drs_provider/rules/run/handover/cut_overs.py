@@ -47,14 +47,14 @@ class BackLaunches(Document):
 class ListedServer(Part):
     """A server as people see it who are asked whether what its way back has left may be removed.
 
-    ``recovered`` is terminated, and ``failback_server`` deleted with its recovery points; ``failed_back`` is what
-    production runs on, and ``protected_by`` the server that replicates it.
+    ``recovered`` is terminated, and ``failback_servers`` are deleted with their recovery points; ``failed_back`` is
+    what production runs on, and ``protected_by`` the server that replicates it.
     """
 
     server_id: str
     hostname: str
     recovered: str
-    failback_server: str
+    failback_servers: tuple[str, ...]
     failed_back: str
     protected_by: str
     account: str
