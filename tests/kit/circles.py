@@ -57,6 +57,7 @@ def instance(
     failback=None,
     to_original=None,
     origin="AWS",
+    job_id=None,
     **more,
 ):
     to_machine = {} if to_original is None else {"failbackToOriginalServer": to_original}
@@ -68,6 +69,7 @@ def instance(
         "isDrill": is_drill,
         "originEnvironment": origin,
         "dataReplicationInfo": replication(state, **more),
+        **({"jobID": job_id} if job_id else {}),
         "failback": {"state": failback, **to_machine} if failback else {},
     }
 

@@ -145,8 +145,10 @@ def test_one_server_of_which_nothing_is_said_is_named(does: str) -> None:
         ),
         (
             ended(agree="not_reached", remove="not_reached", rest="not_reached"),
-            "Ann cancelled it; what was recovered is kept, for nobody has agreed to its end: finish.agree was not "
-            "reached.",
+            (
+                "Ann cancelled it; what was recovered is kept, for nobody has agreed to its end: finish.agree was not "
+                "reached."
+            ),
         ),
         (ended(), "Ann cancelled it; everything had been launched by then."),
     ],

@@ -132,6 +132,19 @@ class Circle:
         """Whether the source runs in the account and Region that it is recovered in."""
         return self.origin_place == self.recovery.place
 
+    @property
+    def why_in_doubt(self) -> str:
+        """Why nobody can tell whether what runs in the origin is production; empty: nothing speaks against it."""
+        jobs = self.origin.jobs if self.origin else ()
+        of_drills = {str(job.get("jobID")) for job in jobs if job.get("initiatedBy") == "START_DRILL"}
+        for record in self.failed_back:
+            if (job_id := str(record.get("jobID") or "")) in of_drills:
+                return (
+                    f"{ec2_id(record)} in the origin was launched by {job_id}, the job of a drill, and DRS does not "
+                    "call it a drill's: terminate it in DRS if production does not run on it"
+                )
+        return ""
+
 
 def circles_of(
     server_ids: Iterable[str], recovery: RegionFacts, origins: Mapping[ReplicationPlace, RegionFacts]

@@ -95,6 +95,8 @@ def _removals(state: CircleState, circle: Circle, *, keeps: bool) -> Iterator[Ne
     if circle.is_in_one_region:
         # What was recovered is what production runs on: nothing here may be removed.
         return
+    if why := circle.why_in_doubt:
+        yield NextStep("refused", why)
     for server in circle.failback_servers:
         if _state(server) not in ENDED_STATES:
             yield _end(FailbackCall.STOP_REPLICATION, circle, server, keeps=keeps)

@@ -14,8 +14,8 @@ class ServerBack(Part):
 
     ``failback_server``: id of the server that replicates it in the origin; ``recovered``: the instance that production
     runs on until the cut-over. ``account``, ``region`` and ``aws_conn_id`` are the origin's. ``original``: the EC2
-    instance there that DRS launches it into; empty: it launches a new one. ``from_data_centre``: its failback client is
-    converted instead.
+    instance there that DRS launches it into; empty: it launches a new one. ``already``: what ran there when preflight
+    looked and is taken for production. ``from_data_centre``: its failback client is converted instead.
     """
 
     failback_server: str
@@ -24,6 +24,7 @@ class ServerBack(Part):
     region: str
     aws_conn_id: str
     original: str = ""
+    already: str = ""
     from_data_centre: Flag = False
 
 
