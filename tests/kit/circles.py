@@ -57,6 +57,7 @@ def instance(
     failback=None,
     to_original=None,
     origin="AWS",
+    job_id=None,
     **more,
 ):
     to_machine = {} if to_original is None else {"failbackToOriginalServer": to_original}
@@ -68,6 +69,7 @@ def instance(
         "isDrill": is_drill,
         "originEnvironment": origin,
         "dataReplicationInfo": replication(state, **more),
+        **({"jobID": job_id} if job_id else {}),
         "failback": {"state": failback, **to_machine} if failback else {},
     }
 
@@ -86,8 +88,19 @@ def facts(place, servers=(), instances=(), jobs=(), ec2=None):
     return RegionFacts(place, servers, instances, jobs, ec2)
 
 
-def circle(*, west=(), west_instances=(), west_jobs=(), east=(), east_instances=(), east_jobs=(), ec2=None, name=B1):
-    recovery = facts(WEST, west or (server(),), west_instances, west_jobs)
+def circle(
+    *,
+    west=(),
+    west_instances=(),
+    west_jobs=(),
+    east=(),
+    east_instances=(),
+    east_jobs=(),
+    ec2=None,
+    west_ec2=None,
+    name=B1,
+):
+    recovery = facts(WEST, west or (server(),), west_instances, west_jobs, west_ec2)
     origin = facts(EAST, east, east_instances, east_jobs, ec2)
     return circles_of([name], recovery, {EAST: origin})[name]
 

@@ -100,12 +100,15 @@ def _sentence(parts: list[str]) -> str:
 
 def failures_at_home(evidence: RunEvidence) -> Iterator[str]:
     """Yield why a failback has failed although its waves may have gone through."""
-    if not any(server.status is ServerStatus.LAUNCHED for wave in evidence.waves for server in wave.servers):
+    if not evidence.run.purpose.cuts_over or not any(_servers(evidence, ServerStatus.LAUNCHED)):
         return
-    for step in _of(evidence, "protect_again"):
+    protects = _of(evidence, "protect_again")
+    for step in protects:
         if step.state not in ("done", "skipped"):
             yield _ended("what runs in its origin is not protected again", step)
-    if any(step.state in ("failed", "not_reached", "unproven") for step in _of(evidence, "protect_again", "agree")):
+    if all(step.state in ("done", "skipped") for step in protects) and (unsaid := _unsaid(evidence, "protect_again")):
+        yield f"what runs in its origin is not known to be protected again: {some(unsaid, MANY)}"
+    if _is_kept(evidence):
         return  # nothing was to be removed then
     for step in _of(evidence, "remove_recovered"):
         if step.state not in ("done", "skipped"):
@@ -117,13 +120,19 @@ def failures_at_home(evidence: RunEvidence) -> Iterator[str]:
 
 def exceptions_at_home(evidence: RunEvidence) -> Iterator[str]:
     """Yield what has to be looked at after a failback that is protected again."""
+    if not evidence.home or not any(_servers(evidence, ServerStatus.LAUNCHED)):
+        return
     for step in _of(evidence, "agree"):
         if step.state in ("failed", "unproven", "not_reached"):
             yield _ended("what was recovered is kept, for nobody has agreed to its end", step)
+    rests = _of(evidence, "at_rest")
+    is_told = _is_kept(evidence) or any(step.state not in ("done", "skipped") for step in rests)
+    if not is_told and (unsaid := _unsaid(evidence, "at_rest")):
+        yield f"not known to be at rest: {some(unsaid, MANY)}"
     names = {server.server_id: server.hostname or server.server_id for w in evidence.waves for server in w.servers}
     for step, words in ((s, "not protected again") for s in _of(evidence, "protect_again")):
         yield from _left(step, words, names)
-    for step in _of(evidence, "at_rest"):
+    for step in rests:
         yield from _left(step, "not at rest", names)
 
 
@@ -131,6 +140,22 @@ def _left(step: HomeStep, words: str, names: dict[str, str]) -> Iterator[str]:
     if step.left and step.state == "done":
         said = [f"{names.get(server, server)} ({short(why)})" for server, why in step.left.items()]
         yield f"{words}: {some(said, MANY)}"
+
+
+def _is_kept(evidence: RunEvidence) -> bool:
+    """Whether nothing was to be removed: not everything is protected, or people have not agreed."""
+    return any(step.state in ("failed", "not_reached", "unproven") for step in _of(evidence, "protect_again", "agree"))
+
+
+def _unsaid(evidence: RunEvidence, does: str) -> list[str]:
+    """Name the servers that run in their origin and that no such task has said anything of: a skipped one has not."""
+    steps = [step for step in _of(evidence, does) if step.state == "done"]
+    said = {server_id for step in steps for server_id in (*step.done, *step.left)}
+    return [
+        server.hostname or server.server_id
+        for server in _servers(evidence, ServerStatus.LAUNCHED)
+        if server.server_id not in said
+    ]
 
 
 def _of(evidence: RunEvidence, *does: str) -> Sequence[HomeStep]:

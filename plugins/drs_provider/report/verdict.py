@@ -75,7 +75,9 @@ def _judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome
         return "superseded", _sentence([evidence.drill.superseded, *unstarted, *_uncleaned(evidence)])
     cut = list(_cut_short(evidence))
     if evidence.cancelled and not [*_failed_waves(evidence), *_uncleaned(evidence)]:
-        return "cancelled", _sentence([evidence.cancelled, *([*cut, *unstarted] or [_ALL_LAUNCHED])])
+        return "cancelled", _sentence(
+            [evidence.cancelled, *([*cut, *unstarted, *_open_at_home(evidence)] or [_ALL_LAUNCHED])]
+        )
     if (why := _refusal(evidence)) is not None:
         return "refused", why
     if failures := list(_reasons_to_fail(evidence)):
@@ -83,6 +85,12 @@ def _judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome
     if exceptions := list(_exceptions(evidence, objectives)):
         return "completed_with_exceptions", _sentence(exceptions)
     return evidence.run.purpose.good_verdict, _sentence([_all_well(evidence)])
+
+
+def _open_at_home(evidence: RunEvidence) -> Iterator[str]:
+    """Yield what a failback that was ended leaves open of what runs in its origin already."""
+    yield from failures_at_home(evidence)
+    yield from exceptions_at_home(evidence)
 
 
 def _judge_check(evidence: RunEvidence) -> tuple[Outcome, str]:

@@ -20,6 +20,9 @@ UP = (
 )
 
 
+SAID = {"s-db1": "protected", "s-db2": "protected"}
+
+
 def ended(protect: Any = "done", agree: Any = "done", remove: Any = "done", rest: Any = "done") -> tuple[HomeStep, ...]:
     """The four tasks; a text that is no state is the error of a task that has failed."""
     tasks = {"protect_again": protect, "agree": agree, "remove_recovered": remove, "at_rest": rest}
@@ -29,18 +32,22 @@ def ended(protect: Any = "done", agree: Any = "done", remove: Any = "done", rest
             does=does,  # type: ignore[arg-type]
             state="failed" if " " in how else how,
             error=how if " " in how else None,
+            done=SAID if how == "done" and does in ("protect_again", "at_rest") else {},
         )
         for does, how in tasks.items()
     )
 
 
-def verdict(home: tuple[HomeStep, ...], waves: tuple[WaveEvidence, ...] = UP) -> tuple[str, str]:
+def verdict(
+    home: tuple[HomeStep, ...], waves: tuple[WaveEvidence, ...] = UP, *, cancelled: str | None = None
+) -> tuple[str, str]:
     report = measure(
         RunEvidence(
             run=some_facts(mode="failback", dag_id="drs.web-shop.failback"),
             preflight=PreflightEvidence(passed=True, checked_at=at(1)),
             waves=waves,
             home=home,
+            cancelled=cancelled,
             finished_at=at(7200),
         )
     )
@@ -86,6 +93,18 @@ def verdict(home: tuple[HomeStep, ...], waves: tuple[WaveEvidence, ...] = UP) ->
         ),
         (ended(rest="db1 is left"), "failed", "Not at rest: db1 is left."),
         (ended(remove="unproven"), "failed", None),
+        (
+            ended("skipped", "skipped", "skipped", "skipped"),
+            "failed",
+            "What runs in its origin is not known to be protected again: db1, db2.",
+        ),
+        (
+            ended("skipped"),
+            "failed",
+            "What runs in its origin is not known to be protected again: db1, db2.",
+        ),
+        (ended(rest="skipped"), "completed_with_exceptions", "Not known to be at rest: db1, db2."),
+        ((), "failed", "What runs in its origin is not known to be protected again: db1, db2."),
     ],
 )
 def test_completed_is_said_only_of_what_is_protected_and_at_rest(
@@ -99,9 +118,46 @@ def test_completed_is_said_only_of_what_is_protected_and_at_rest(
 
 def test_what_was_left_of_servers_that_are_not_critical_is_an_exception() -> None:
     *others, rest = ended()
-    word, reason = verdict((*others, rest.model_copy(update={"left": {"s-db2": "protected, not at rest"}})))
+    word, reason = verdict(
+        (*others, rest.model_copy(update={"done": {"s-db1": "at rest"}, "left": {"s-db2": "protected, not at rest"}}))
+    )
 
     assert (word, reason) == ("completed_with_exceptions", "Not at rest: db2 (protected, not at rest).")
+
+
+@pytest.mark.parametrize("does", ["protect_again", "at_rest"])
+def test_one_server_of_which_nothing_is_said_is_named(does: str) -> None:
+    steps = [step.model_copy(update={"done": {"s-db1": "yes"}}) if step.does == does else step for step in ended()]
+
+    assert verdict(tuple(steps)) == (
+        ("failed", "What runs in its origin is not known to be protected again: db2.")
+        if does == "protect_again"
+        else ("completed_with_exceptions", "Not known to be at rest: db2.")
+    )
+
+
+@pytest.mark.parametrize(
+    ("home", "reason"),
+    [
+        (
+            ended("ann has cancelled the run", *["not_reached"] * 3),
+            "Ann cancelled it; what runs in its origin is not protected again: ann has cancelled the run",
+        ),
+        (
+            ended(agree="not_reached", remove="not_reached", rest="not_reached"),
+            (
+                "Ann cancelled it; what was recovered is kept, for nobody has agreed to its end: finish.agree was not "
+                "reached."
+            ),
+        ),
+        (ended(), "Ann cancelled it; everything had been launched by then."),
+    ],
+)
+def test_a_cancelled_failback_says_what_is_not_protected(home: tuple[HomeStep, ...], reason: str) -> None:
+    word, said = verdict(home, cancelled="ann cancelled it")
+
+    assert word == "cancelled"
+    assert said.startswith(reason)
 
 
 def test_a_run_that_launched_nothing_says_nothing_of_its_end() -> None:

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.servers import GONE_STATES
 
-_EC2_GONE: Final = frozenset({"shutting-down", "terminated"})
+EC2_GONE: Final = frozenset({"shutting-down", "terminated"})
+"""EC2's words for an instance that is no more."""
 
 
 class ReplicationPlace(NamedTuple):
@@ -90,7 +91,7 @@ class RegionFacts:
         """
         if instance.get("ec2InstanceState") in GONE_STATES:
             return False
-        return self.state_in_ec2(ec2_id(instance)) not in _EC2_GONE
+        return self.state_in_ec2(ec2_id(instance)) not in EC2_GONE
 
     def state_in_ec2(self, instance_id: str) -> str | None:
         """Return EC2's word for an instance's state; empty: EC2 does not know it; None: EC2 was not asked."""
@@ -133,6 +134,19 @@ class Circle:
     def is_in_one_region(self) -> bool:
         """Whether the source runs in the account and Region that it is recovered in."""
         return self.origin_place == self.recovery.place
+
+    @property
+    def why_in_doubt(self) -> str:
+        """Why nobody can tell whether what runs in the origin is production; empty: nothing speaks against it."""
+        jobs = self.origin.jobs if self.origin else ()
+        of_drills = {str(job.get("jobID")) for job in jobs if job.get("initiatedBy") == "START_DRILL"}
+        for record in self.failed_back:
+            if (job_id := str(record.get("jobID") or "")) in of_drills:
+                return (
+                    f"{ec2_id(record)} in the origin was launched by {job_id}, the job of a drill, and DRS does not "
+                    "call it a drill's: terminate it in DRS if production does not run on it"
+                )
+        return ""
 
 
 def circles_of(

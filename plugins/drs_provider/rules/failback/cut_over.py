@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from drs_provider.formatting import instant_words
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
 from drs_provider.rules.failback.hidden_launch import came_to_nothing
@@ -12,6 +13,7 @@ from drs_provider.rules.failback.preflight import is_at_home
 from drs_provider.rules.failback.state import CircleState, Stage
 from drs_provider.rules.findings import Finding, Severity
 from drs_provider.rules.launch.existing_instance import ALLOWING_TAG, ExistingInstance, tags_of
+from drs_provider.rules.launch.live_instances import origins_of
 from drs_provider.rules.run.roster import RosterServer
 from drs_provider.rules.settings.drill_memory import TAG as SETTINGS
 from drs_provider.rules.settings.launch_actions import TAG as ACTIONS
@@ -86,6 +88,26 @@ def cut_over_findings(
             yield from _of_launch(server, state, circle)
             if state.stage is Stage.READY and server.server_id in originals:
                 yield from _of_original(server, circle, originals[server.server_id])
+
+
+def adopted_words(state: CircleState, circle: Circle) -> str:
+    """Say what of a server in its origin is taken for production, which this run has not launched; empty: none.
+
+    Not where nothing of the recovery is left: then nothing can be lost.
+    """
+    if not state.recovered:
+        return ""
+    lost = f"it is taken for production, and what {state.recovered} has written since is lost"
+    if state.stage is Stage.LAUNCHING and circle.launch:
+        return f"job {circle.launch.job_id} launches it in the origin already: {lost}"
+    if not circle.failed_back:
+        return ""
+    record, origin = circle.failed_back[0], circle.origin
+    found = origins_of([record], origin.jobs if origin else (), circle.failback_servers)
+    source = found[str(record["recoveryInstanceID"])]
+    by = f", launched by job {source.job_id}" if source.job_id else ""
+    at = f" at {instant_words(source.launched_at)}" if by and source.launched_at else ""
+    return f"{state.failed_back} runs in the origin already{by}{at}: {lost}"
 
 
 def why_not_stopped(
@@ -178,6 +200,10 @@ def _of_launch(server: RosterServer, state: CircleState, circle: Circle) -> Iter
     if job := circle.recovery.launches.get(server.server_id):
         what = f"job {job.job_id} launches it in the recovery Region"
         yield _finding(server, what, "wait for its end, then start this run again")
+    if circle.why_in_doubt:
+        yield _finding(server, circle.why_in_doubt, _LEAVE_OUT)
+    elif what := adopted_words(state, circle):
+        yield _finding(server, what, "terminate it in DRS if production does not run there, or go on", is_refusal=False)
     for note in state.notes:
         yield _finding(server, note, "look at it before you go on", is_refusal=False)
 

@@ -93,6 +93,9 @@ def next_reversal(state: CircleState, circle: Circle) -> NextStep:
 
 def next_reprotection(state: CircleState, circle: Circle) -> NextStep:
     """Return what protects a failed-back server again, as in the beginning."""
+    if state.passes and state.stuck_at in {Stage.RECOVERED, Stage.REVERSING, Stage.COPYING, Stage.READY}:
+        # Its copy may well go on, and never launches it.
+        return NextStep("refused", f"{_NOT_FAILED_BACK} ({state.why})")
     if state.stage is Stage.STUCK:
         return stuck_step(state)
     if state.stage is Stage.FAILED_BACK:
@@ -141,6 +144,8 @@ def _reverse_recovered(circle: Circle) -> NextStep:
 def _reverse_failed_back(circle: Circle) -> NextStep:
     if not circle.failed_back:
         return NextStep("people", INSTALL_AGENT)
+    if why := circle.why_in_doubt:
+        return NextStep("refused", why)
     return _reverse(circle.failed_back[0], in_origin=True)
 
 

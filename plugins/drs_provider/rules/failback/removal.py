@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from drs_provider.rules.answers import Answer
-from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
+from drs_provider.rules.failback.circle import EC2_GONE, Circle, ec2_id, replicated_instance
 from drs_provider.rules.failback.next_step import NOT_KNOWN, FailbackCall, NextStep, stuck_step
 from drs_provider.rules.failback.state import ENDED_STATES, CircleState, Stage
 from drs_provider.rules.launch.jobs import ENDED_STATUS
@@ -95,30 +95,53 @@ def _removals(state: CircleState, circle: Circle, *, keeps: bool) -> Iterator[Ne
     if circle.is_in_one_region:
         # What was recovered is what production runs on: nothing here may be removed.
         return
+    if why := circle.why_in_doubt:
+        yield NextStep("refused", why)
     for server in circle.failback_servers:
         if _state(server) not in ENDED_STATES:
-            yield _stop(circle, server)
+            yield _end(FailbackCall.STOP_REPLICATION, circle, server, keeps=keeps)
     yield from _ends_of_recovered(state, circle, keeps=keeps)
     for record in (*circle.failed_back, *circle.failback_gone):
         yield _record(record, in_origin=True)
     yield from _records_here(circle)
     for server in circle.failback_servers:
         if _state(server) != "DISCONNECTED":
-            yield _call(FailbackCall.DISCONNECT, _id(server), in_origin=True)
+            yield _end(FailbackCall.DISCONNECT, circle, server, keeps=keeps)
     for server in circle.failback_servers:
-        yield _call(FailbackCall.DELETE_SERVER, _id(server), in_origin=True)
+        yield _end(FailbackCall.DELETE_SERVER, circle, server, keeps=keeps)
 
 
-def _stop(circle: Circle, server: Answer) -> NextStep:
-    """Stop a FAILBACK server of an instance of this very server: the ARN by which another is found may be stale."""
+def foreign_servers(circle: Circle, *, keeps: bool = False) -> Iterator[str]:
+    """Yield why FAILBACK servers are not known to be of this very server: the ARN that one is found by may be stale.
+
+    One that replicates must replicate an instance of the server. Of one that is stopped the instance may be gone, with
+    its record: it is another's where that instance lives on.
+
+    :param keeps: whether the recovered instance goes on in EC2, unknown to DRS
+    """
+    yield from (why for server in circle.failback_servers if (why := _why_foreign(circle, server, keeps=keeps)))
+
+
+def _why_foreign(circle: Circle, server: Answer, *, keeps: bool) -> str:
     own = {ec2_id(record) for record in (*circle.recovered, *circle.drills, *circle.gone)}
     instance = replicated_instance(server)
     if instance in own:
-        return _call(FailbackCall.STOP_REPLICATION, _id(server), in_origin=True)
+        return ""
+    others = {ec2_id(record) for record in circle.recovery.instances}
+    is_gone = circle.recovery.state_in_ec2(instance) in {None, "", *EC2_GONE}
+    if _state(server) in ENDED_STATES and instance not in others and (is_gone or keeps):
+        return ""
     why = (
         f"FAILBACK server {_id(server)} replicates {instance or 'an unknown instance'}, which was not recovered from it"
     )
-    return NextStep("refused", f"{why}: look whose it is in DRS's console of the origin")
+    return f"{why}: look whose it is in DRS's console of the origin"
+
+
+def _end(call: FailbackCall, circle: Circle, server: Answer, *, keeps: bool) -> NextStep:
+    """Stop, disconnect or delete a FAILBACK server, unless it is another's."""
+    if why := _why_foreign(circle, server, keeps=keeps):
+        return NextStep("refused", why)
+    return _call(call, _id(server), in_origin=True)
 
 
 def _termination(circle: Circle) -> str:

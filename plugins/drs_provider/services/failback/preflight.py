@@ -10,7 +10,7 @@ from drs_provider.formatting import MANY, some
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import without_failback_servers
-from drs_provider.rules.failback.cut_over import cut_over_findings
+from drs_provider.rules.failback.cut_over import adopted_words, cut_over_findings
 from drs_provider.rules.failback.preflight import (
     NOTHING_RECOVERED,
     NOTHING_STOPS_WRITES,
@@ -233,6 +233,17 @@ class FailbackPreflight:
         if running := [read.name_of(name) for name, original in look.originals.items() if original.is_running]:
             asked = (*asked, f"the original instances of {some(running, MANY)} are stopped and overwritten")
 
+        if adopted := [
+            read.name_of(each.server_id)
+            for each in servers
+            if adopted_words(read.states[each.server_id], read.circles[each.server_id])
+        ]:
+            asked = (*asked, f"what runs in the origin already of {some(adopted, MANY)} is taken for production")
+        backs = {
+            name: back.model_copy(update={"already": read.states[name].failed_back})
+            for name, back in look.backs.items()
+        }
+
         def seen(server: RosterServer) -> RosterServer:
             if server.server_id not in settings:
                 return server
@@ -245,7 +256,7 @@ class FailbackPreflight:
             replace(
                 outcome,
                 roster=replace(outcome.roster, waves=roster_waves),
-                backs={**outcome.backs, **look.backs},
+                backs={**outcome.backs, **backs},
                 asks_because=asked,
                 notes=(*outcome.notes, *look.notes),
             ),

@@ -35,6 +35,8 @@ class Removal:
 
     :param store: remembers the first look, what was sent, and what was removed
     :param steps: the only steps that are done; one that comes before them and is not done refuses
+    :param ensure: raises where a look shows anything that people have not agreed to; nothing is called then. What is
+        called comes from the very look that it was given
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class Removal:
         store: Store,
         *,
         steps: Collection[RemovalStep | str] = ALL_STEPS,
+        ensure: Callable[[CirclesRead], None] | None = None,
         now: Callable[[], datetime] = clock.now,
     ) -> None:
-        self.reader, self.store, self.now = reader, store, now
+        self.reader, self.store, self.ensure, self.now = reader, store, ensure, now
         self.memory = CallMemory(store, now)
         try:
             self.steps = frozenset(RemovalStep(step) for step in steps)
@@ -60,6 +63,8 @@ class Removal:
         :raises AwsError: a place does not answer now; nothing is concluded from that
         """
         read, steps = self._read(server_ids)
+        if self.ensure is not None:
+            self.ensure(read)
         asked = [server_id for server_id, step in steps.items() if step.kind == "call"]
         steps |= confirmed(read, self.store, asked)
         due = {

@@ -218,7 +218,7 @@ def test_a_run_that_died_between_launch_and_protection_is_gone_on_with(go_back, 
     def dies(self, context):
         raise RuntimeError("the worker is gone")
 
-    with People({**YES, "preflight.approval": [("ann", "Approve"), ("ann", "Approve")]}):
+    with People({**YES, "preflight.approval": [("ann", "Approve"), ("ann", "Approve")]}) as people:
         with monkeypatch.context() as patched:
             patched.setattr(ProtectAgain, "execute", dies)
             died = go_back(CUT_OVER, folder="died", **GO)
@@ -226,6 +226,10 @@ def test_a_run_that_died_between_launch_and_protection_is_gone_on_with(go_back, 
         ended = go_back(CUT_OVER, folder="ended", **GO)
 
     assert died.report["verdict"] == "failed"
+    first, second = (body for task, _, body in people.asked if task == "preflight.approval")
+    assert "runs there already" not in first
+    assert second.count("runs there already**") == 3
+    assert second.count("runs in the origin already, launched by job drsjob-") == 3, second
     assert "hat runs in its origin is not protected again" in died.report["verdict_reason"]
     assert (ended.state, ended.report["verdict"]) == ("success", "completed"), ended.report["errors"]
     at_rest(simulator)

@@ -1,6 +1,7 @@
 """What is said of servers before they are launched in their origin, and which instance is never stopped."""
 
 import pytest
+from drs_provider.dag.failback.cut_over.question_text import _into
 from drs_provider.rules.failback.circle import circles_of
 from drs_provider.rules.failback.clean_up import listed_server, why_not_agreed, why_not_listed
 from drs_provider.rules.failback.cut_over import (
@@ -14,9 +15,11 @@ from drs_provider.rules.failback.cut_over import (
     why_not_quiet,
     why_not_stopped,
 )
+from drs_provider.rules.failback.next_step import next_reprotection
+from drs_provider.rules.failback.removal import next_removal
 from drs_provider.rules.failback.state import Stage, state_of
 from drs_provider.rules.launch.existing_instance import ExistingInstance
-from drs_provider.rules.run.handover import BackLaunches, Launch, LaunchedJob
+from drs_provider.rules.run.handover import BackLaunches, Launch, LaunchedJob, ServerBack
 from drs_provider.rules.run.roster import RosterServer, Target
 from kit.circles import (
     A1,
@@ -53,15 +56,24 @@ def described(state="stopped", tags=ALLOWED):
     return {"State": {"Name": state}, "Tags": tags}
 
 
-def said(original=None, *, ec2=None, west_jobs=(), **given):
+def said(original=None, *, ec2=None, west_jobs=(), east_jobs=(), **given):
     recovery = facts(WEST, given.get("west") or (server(),), given.get("west_instances", ()), west_jobs)
-    origin = facts(EAST, given.get("east", ()), given.get("east_instances", ()), (), ec2)
+    origin = facts(EAST, given.get("east", ()), given.get("east_instances", ()), east_jobs, ec2)
     found = circles_of([B1], recovery, {EAST: origin})[B1]
     member = RosterServer(B1, "db1", "db", critical=True, target=Target("aws_default", "us-west-2"), known=True)
     findings = cut_over_findings([member], {B1: state_of(found)}, {B1: found}, {B1: original} if original else {})
     return [(finding.severity, finding.what, finding.next_step) for finding in findings]
 
 
+LOST = f"it is taken for production, and what {B3} has written since is lost"
+OR_GO_ON = "terminate it in DRS if production does not run there, or go on"
+REMEMBERS = failback_server(
+    lifeCycle={"lastLaunch": {"initiated": {"jobID": JOB, "apiCallDateTime": "2026-11-28T03:00:00+00:00"}}}
+)
+IN_DOUBT = (
+    f"{A4} in the origin was launched by {JOB}, the job of a drill, and DRS does not call it a drill's: terminate it "
+    "in DRS if production does not run on it"
+)
 LEAVE = "correct this, or leave the server out"
 
 
@@ -78,7 +90,29 @@ LEAVE = "correct this, or leave the server out"
             [("refusal", "it is copying, not ready: nothing can be launched there", LEAVE)],
         ),
         (READY, []),
-        (FAILED_BACK, []),
+        (FAILED_BACK, [("warning", f"{A4} runs in the origin already: {LOST}", OR_GO_ON)]),
+        (
+            {**READY, "east_instances": (instance(A4, A2, job_id=JOB),), "east": (REMEMBERS,)},
+            [
+                (
+                    "warning",
+                    f"{A4} runs in the origin already, launched by job {JOB} at 2026-11-28 03:00:00 UTC: {LOST}",
+                    OR_GO_ON,
+                )
+            ],
+        ),
+        (
+            {**READY, "east_jobs": (job(),)},
+            [("warning", f"job {JOB} launches it in the origin already: {LOST}", OR_GO_ON)],
+        ),
+        (
+            {
+                **READY,
+                "east_instances": (instance(A4, A2, job_id=JOB, is_drill=None),),
+                "east_jobs": (job(status="COMPLETED", initiated_by="START_DRILL"),),
+            },
+            [("refusal", IN_DOUBT, LEAVE)],
+        ),
         (
             {**READY, "east_instances": (instance(A4, A2, is_drill=True),)},
             [("refusal", f"{A4} of a failback drill runs in the origin: terminate it first", LEAVE)],
@@ -320,6 +354,26 @@ def test_a_launch_goes_where_preflight_has_seen_it_go():
     assert why_not_overwritten(Original(A1), A1) == f"DRS launches it as a new instance, and preflight has found {A1}"
 
 
+def test_what_a_drills_job_has_launched_is_neither_reversed_nor_what_removes_the_recovered():
+    drills = job(status="COMPLETED", initiated_by="START_DRILL")
+    launched = {**READY, "east_instances": (instance(A4, A2, job_id=JOB),), "east_jobs": (drills,)}
+    home = {**launched, "west": (server(instance=A4),), "east_instances": (instance(A4, A2, "CONTINUOUS", job_id=JOB),)}
+    reversal, removal = circle(**launched), circle(**home)
+
+    assert next_reprotection(state_of(reversal), reversal)[:2] == ("refused", IN_DOUBT)
+    assert state_of(removal).stage is Stage.REPROTECTED
+    assert next_removal(state_of(removal), removal)[:2] == ("refused", IN_DOUBT)
+
+
+def test_the_question_names_what_runs_there_already():
+    back = {"failback_server": A2, "recovered": B3, "account": "1", "region": "us-east-1", "aws_conn_id": ""}
+
+    assert _into(ServerBack(**back)) == "a new instance"
+    assert _into(ServerBack(**back, already=A4)) == f"**`{A4}`, runs there already**"
+    assert _into(ServerBack(**back, original=A1)) == f"**`{A1}`, stopped and overwritten**"
+
+
+RUNS = {"i-0000000000000dead": "running"}
 HOME = {
     "west": (server(instance=A4),),
     "west_instances": (instance(state="CONTINUOUS"),),
@@ -339,7 +393,7 @@ def _listed():
 def test_people_see_what_goes_and_what_stays():
     listed = _listed()
 
-    assert (listed.recovered, listed.failback_server, listed.failed_back, listed.protected_by) == (B3, A2, A4, B1)
+    assert (listed.recovered, listed.failback_servers, listed.failed_back, listed.protected_by) == (B3, (A2,), A4, B1)
     assert (listed.account, listed.region) == WEST
 
 
@@ -361,6 +415,14 @@ def test_people_see_what_goes_and_what_stays():
             },
             f"production runs on i-0000000000000000f now, and ran on {A4} then",
         ),
+        (
+            {**HOME, "east": (failback_server(), failback_server("DISCONNECTED", name=OTHER))},
+            f"its FAILBACK server is {OTHER} now, and people have agreed to the end of {A2}",
+        ),
+        (
+            {**HOME, "east": (failback_server("DISCONNECTED", name=OTHER), failback_server())},
+            f"its FAILBACK server is {OTHER} now, and people have agreed to the end of {A2}",
+        ),
     ],
 )
 def test_only_what_people_have_seen_is_removed(given, why):
@@ -373,5 +435,20 @@ def test_only_what_people_have_seen_is_removed(given, why):
 def test_nothing_is_shown_for_removal_of_what_is_not_protected_again(given):
     found = circle(**given)
 
-    assert why_not_listed(state_of(found)).endswith("and not protected again")
+    assert why_not_listed(state_of(found), found).endswith("and not protected again")
     assert listed_server(state_of(found), found, hostname="db1") is None
+
+
+def test_every_failback_server_is_shown_and_none_of_another_machine():
+    two = circle(**{**HOME, "east": (failback_server("DISCONNECTED", name=OTHER), failback_server())})
+    stale = failback_server("DISCONNECTED", "i-0000000000000dead", reversedDirectionSourceServerArn=server()["arn"])
+    foreign = circle(**{**HOME, "east": (failback_server(), {**stale, "sourceServerID": OTHER})}, west_ec2=RUNS)
+    listed = listed_server(state_of(two), two, hostname="db1")
+
+    assert listed is not None
+    assert listed.failback_servers == (OTHER, A2)
+    assert why_not_agreed(listed, state_of(two), two) == why_not_listed(state_of(two), two) == ""
+    assert why_not_listed(state_of(foreign), foreign) == (
+        f"FAILBACK server {OTHER} replicates i-0000000000000dead, which was not recovered from it: look whose it is in "
+        "DRS's console of the origin"
+    )

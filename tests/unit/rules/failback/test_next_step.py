@@ -13,9 +13,10 @@ from drs_provider.rules.failback.removal import RemovalStep, next_removal, produ
 from drs_provider.rules.failback.state import Stage, state_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.circles import A1, A2, A4, B1, B3, JOB, WEST, circle, facts, failback_server, instance, job, server
+from kit.circles import A1, A2, A4, B1, B3, JOB, OTHER, WEST, circle, facts, failback_server, instance, job, server
 
 AT = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
+OTHERS = "i-0000000000000dead"
 HOME = {"west": [server(instance=A4)], "ec2": {A4: "running"}}
 REVERSED = instance(A4, A2, "CONTINUOUS")
 REPROTECTED = {
@@ -168,6 +169,39 @@ def test_a_failback_server_of_another_machine_is_never_stopped():
 
     assert (found.kind, found.call) == ("refused", None)
     assert found.why.startswith(f"FAILBACK server {A2} replicates i-0000000000000dead, which was not recovered from")
+
+
+@pytest.mark.parametrize(
+    ("cloud", "expected"),
+    [
+        ({"west_ec2": {OTHERS: "running"}}, "refused"),
+        ({"west_ec2": {OTHERS: "stopped"}}, "refused"),
+        ({"west_instances": [instance(OTHERS, OTHER)]}, "refused"),
+        ({"west_ec2": {OTHERS: "terminated"}}, "call"),
+        ({"west_ec2": {}}, "call"),
+    ],
+    ids=["runs", "is stopped", "is known to DRS", "is terminated", "is unknown to EC2"],
+)
+@pytest.mark.parametrize("state", ["STOPPED", "DISCONNECTED"])
+def test_a_failback_server_of_another_machine_is_never_disconnected_or_deleted(state, cloud, expected):
+    stale = failback_server(state, OTHERS, reversedDirectionSourceServerArn=server()["arn"])
+    found = next_removal(*both(**{**HOME, "west_ec2": {}, "east": [stale], "west_instances": [], **cloud}))
+
+    assert found.kind == expected, found
+    if expected == "refused":
+        assert found.why == (
+            f"FAILBACK server {A2} replicates {OTHERS}, which was not recovered from it: look whose it is in DRS's "
+            "console of the origin"
+        )
+
+
+def test_what_was_recovered_and_goes_on_in_ec2_keeps_no_failback_server():
+    stopped = failback_server("STOPPED", reversedDirectionSourceServerArn=server()["arn"])
+    parted = both(**HOME, west_ec2={B3: "running"}, east=[stopped])
+    steps = [step for step in RemovalStep if step is not RemovalStep.TERMINATE_RECOVERED]
+
+    assert next_removal(*parted, steps).call is FailbackCall.DISCONNECT
+    assert next_removal(*parted).kind == "refused"
 
 
 @st.composite

@@ -115,7 +115,7 @@ LISTED = {
     "server_id": "s-1",
     "hostname": "db1",
     "recovered": "i-3",
-    "failback_server": "s-9",
+    "failback_servers": ("s-9",),
     "failed_back": "i-4",
     "protected_by": "s-1",
     "account": "111122223333",
@@ -596,7 +596,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     ),
     (
         CleanUpList,
-        {"at": AT, "servers": [LISTED]},
+        {"at": AT, "servers": [{**LISTED, "failback_servers": ["s-9"]}]},
         {"at": MOMENT, "servers": (ListedServer(**LISTED),)},
     ),
 ]

@@ -13,6 +13,7 @@ from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_goin
 from drs_provider.dag.task_times import LeavesTimes, began_of_task
 from drs_provider.formatting import MANY, plural, some
 from drs_provider.operators.base import asking_later, failing_for_good
+from drs_provider.rules.failback.left_behind import is_before_launch
 from drs_provider.rules.failback.progress import WORDS
 from drs_provider.rules.failback.shape import WayHome
 from drs_provider.rules.failback.state import Stage
@@ -52,19 +53,21 @@ class AssertRest(LeavesTimes, BaseOperator):
                     raise AirflowSkipException(f"no server of this run was recovered in {self.home.target}")
                 read = reader_of(self.home.way).read([server.server_id for server in servers])
                 read.ensure_answered()
-        left = {server_id: why for server_id, state in read.states.items() if (why := _why_not_at_rest(state))}
+        # What was not failed back has its word in the task that protects again.
+        states = {server_id: state for server_id, state in read.states.items() if not is_before_launch(state)}
+        left = {server_id: why for server_id, state in states.items() if (why := _why_not_at_rest(state))}
         if left and clock.now() < until and all(_may_pass(read.states[name]) for name in left):
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
             self.log.info("not at rest yet: %s", some([f"{read.name_of(k)}: {v}" for k, v in left.items()], MANY, "; "))
             self.defer(trigger=DateTimeTrigger(moment=clock.now() + LOOK_EVERY), method_name=self.look_again.__name__)
-        done = {name: WORDS[state.stage] for name, state in read.states.items() if name not in left}
+        done = {name: WORDS[state.stage] for name, state in states.items() if name not in left}
         outcome = FailbackOutcome(is_complete=not left, done=done, left=left)
         critical = {server.server_id for server in servers if server.critical}
         if absent := [f"{read.name_of(name)}: {why}" for name, why in left.items() if name in critical]:
             leave(context["ti"], outcome)
             raise AirflowFailException(
-                f"{len(done)} of {plural(len(servers), 'server')} are at rest. Not at rest: "
+                f"{len(done)} of {plural(len(states), 'server')} are at rest. Not at rest: "
                 f"{some(absent, MANY, '; ')}. Once that is corrected, clear this task"
             )
         for name, words in done.items():

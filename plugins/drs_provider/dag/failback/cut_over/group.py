@@ -110,6 +110,7 @@ def end_tasks(shape: FailbackShape) -> None:
             plan=shape.plan.name,
             digest=shape.digest,
             home=home,
+            watch_task_ids=shape.watch_tasks,
             trigger_rule=TriggerRule.NONE_FAILED,
         )
     AskCleanUp(

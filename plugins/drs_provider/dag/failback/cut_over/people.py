@@ -105,7 +105,7 @@ class AskCleanUp(AskApproval):
             read.ensure_answered()
             for server in servers:
                 state, circle = read.states[server.server_id], read.circles[server.server_id]
-                if why := why_not_listed(state):
+                if why := why_not_listed(state, circle):
                     unlisted[server.hostname] = why
                 elif found := listed_server(state, circle, hostname=server.hostname):
                     listed.append(found)

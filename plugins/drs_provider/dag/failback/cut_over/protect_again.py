@@ -1,5 +1,6 @@
 """The task that protects failed-back servers again: the original direction is taken up, and followed to its end."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,11 +13,13 @@ from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_goin
 from drs_provider.dag.failback.reverse import ReverseWave
 from drs_provider.formatting import MANY, plural, some
 from drs_provider.operators.failback import LOOK_AGAIN_AFTER
+from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.rules.failback.shape import WayHome
 from drs_provider.rules.failback.state import Stage
 from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
+    from drs_provider.rules.launch.results import ServerResult
     from drs_provider.rules.run.handover import PreflightServer
     from drs_provider.services.failback.look import FailbackLook
     from drs_provider.services.failback.reverse import ReversalGoal
@@ -33,9 +36,12 @@ class ProtectAgain(ReverseWave):
     goal: "ClassVar[ReversalGoal]" = "reprotected"
     reversed_from: ClassVar[Stage] = Stage.FAILED_BACK
 
-    def __init__(self, *, plan: str, digest: str, home: WayHome, **kwargs: Any) -> None:
+    def __init__(
+        self, *, plan: str, digest: str, home: WayHome, watch_task_ids: Mapping[str, str], **kwargs: Any
+    ) -> None:
         super().__init__(plan=plan, digest=digest, wave="", way=home.way, **kwargs)
         self.home = home
+        self.watch_task_ids = {wave: task for wave, task in watch_task_ids.items() if wave in home.waves}
 
     @property
     def of_what(self) -> str:
@@ -62,9 +68,18 @@ class ProtectAgain(ReverseWave):
         )
 
     def end(self, context: Context, look: "FailbackLook", servers: "tuple[PreflightServer, ...]") -> JsonValue:
-        """Return the result, or fail for the critical servers that are not protected."""
+        """Return the result, or fail for the critical servers that run in their origin and are not protected.
+
+        What was not launched there is left, and fails nobody: production of it runs where it was recovered.
+        """
+        from drs_provider.rules.failback.left_behind import left_behind
+
         outcome = self.outcome(look)
-        absent = [server for server in servers if server.critical and server.server_id in outcome.left]
+        found = left_behind(outcome.left, look.read.states, self._results(context))
+        outcome = outcome.model_copy(update={"left": dict(found.left)})
+        for server_id, why in found.left.items():
+            self.log.warning("%s: %s", look.read.name_of(server_id), why)
+        absent = [server for server in servers if server.critical and server.server_id in found.unprotected]
         if not absent:
             return sealed(context["ti"], outcome)
         leave(context["ti"], outcome)
@@ -74,3 +89,10 @@ class ProtectAgain(ReverseWave):
             f"{some(said, MANY, '; ')}. Nothing of what was recovered is removed. Once that is corrected, clear this "
             "task with everything downstream, or start a new run: what is protected stays so"
         )
+
+    def _results(self, context: Context) -> "Mapping[str, ServerResult]":
+        """Give what became of the servers in the waves of this run; nothing of a wave that was left out."""
+        from drs_provider.rules.run.handover import ServerResults
+
+        left = [pull_newest(context, task, ServerResults) for task in self.watch_task_ids.values()]
+        return {name: result for results in left if results for name, result in results.by_id.items()}

@@ -6,7 +6,7 @@ from typing import Final
 from drs_provider.formatting import MANY, escaped, plural, some, timespan
 from drs_provider.rules.preflight.table import grouped_warnings
 from drs_provider.rules.run.approvals import Policy
-from drs_provider.rules.run.handover import ListedServer, PreflightResult
+from drs_provider.rules.run.handover import ListedServer, PreflightResult, ServerBack
 
 _MOST: Final = 30
 """Warnings that stand in full; preflight's log has all."""
@@ -67,7 +67,7 @@ def clean_up_text(
         "|---|---|---|---|---|---|",
         *(
             f"| {escaped(server.hostname)} | `{server.recovered or 'gone already'}` | {server.region} of account "
-            f"{server.account} | `{server.failback_server or 'gone already'}` | `{server.failed_back}` | "
+            f"{server.account} | {_ids(server.failback_servers)} | `{server.failed_back}` | "
             f"`{server.protected_by}` |"
             for server in listed
         ),
@@ -82,15 +82,21 @@ def clean_up_text(
 def _servers(preflight: PreflightResult) -> list[str]:
     return [
         f"| {name} | {escaped(server.hostname)} | `{server.back.recovered}` | {server.back.region} of account "
-        f"{server.back.account} | {_into(server.back.original)} |"
+        f"{server.back.account} | {_into(server.back)} |"
         for name, wave in preflight.chosen_waves.items()
         for server in wave.servers
         if server.back
     ]
 
 
-def _into(original: str) -> str:
-    return f"**`{original}`, stopped and overwritten**" if original else "a new instance"
+def _ids(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names or ("gone already",))
+
+
+def _into(back: ServerBack) -> str:
+    if back.already:
+        return f"**`{back.already}`, runs there already**"
+    return f"**`{back.original}`, stopped and overwritten**" if back.original else "a new instance"
 
 
 def _warnings(preflight: PreflightResult) -> list[str]:

@@ -25,7 +25,7 @@ from drs_provider.services.signed import leave
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import ListedServer
     from drs_provider.services.failback.look import FailbackLook
-    from drs_provider.services.failback.read import CircleReader
+    from drs_provider.services.failback.read import CircleReader, CirclesRead
 
 LONGEST: Final = timedelta(hours=6)
 """How long a removal goes on before it says what each server waits for."""
@@ -96,12 +96,18 @@ class RemoveRecovered(LeavesTimes, DrsFailbackOperator):
 
     def look(self, context: Context) -> "FailbackLook":
         """Remove what is due, where what is there is what people have agreed to."""
-        from drs_provider.rules.failback.clean_up import why_not_agreed
         from drs_provider.services.failback.removal import Removal
 
-        reader = self.reader()
-        read = reader.read(list(self.listed))
-        read.ensure_answered()
+        removal = Removal(self.reader(), task_memory(context), ensure=self.ensure_agreed, now=clock.now)
+        return removal.look(list(self.listed))
+
+    def ensure_agreed(self, read: "CirclesRead") -> None:
+        """Refuse what is not on the list, by the very look that the calls come from.
+
+        :raises RunRefused: something else is there than people have agreed to remove
+        """
+        from drs_provider.rules.failback.clean_up import why_not_agreed
+
         against = [
             f"{read.name_of(name)}: {why}"
             for name, listed in self.listed.items()
@@ -112,4 +118,3 @@ class RemoveRecovered(LeavesTimes, DrsFailbackOperator):
                 f"what is there is not what people have agreed to remove, and nothing more was called: "
                 f"{some(against, MANY, '; ')}. Clear {self.agree_task_id} with everything downstream to ask again"
             )
-        return Removal(reader, task_memory(context), now=clock.now).look(list(self.listed))

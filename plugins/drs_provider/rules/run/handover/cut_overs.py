@@ -15,7 +15,8 @@ class ServerBack(Part):
     ``failback_server``: id of the server that replicates it in the origin; ``recovered``: the instance that production
     runs on until the cut-over. ``account``, ``region`` and ``aws_conn_id`` are the origin's. ``original``: the EC2
     instance there that DRS launches it into; empty: it launches a new one. ``stops``: that instance was not stopped
-    then, so its stop is agreed to. ``from_data_centre``: its failback client is converted instead.
+    then, so its stop is agreed to. ``already``: what ran there when preflight looked and is taken for production.
+    ``from_data_centre``: its failback client is converted instead.
     """
 
     failback_server: str
@@ -25,6 +26,7 @@ class ServerBack(Part):
     aws_conn_id: str
     original: str = ""
     stops: Flag = False
+    already: str = ""
     from_data_centre: Flag = False
 
 
@@ -48,14 +50,14 @@ class BackLaunches(Document):
 class ListedServer(Part):
     """A server as people see it who are asked whether what its way back has left may be removed.
 
-    ``recovered`` is terminated, and ``failback_server`` deleted with its recovery points; ``failed_back`` is what
-    production runs on, and ``protected_by`` the server that replicates it.
+    ``recovered`` is terminated, and ``failback_servers`` are deleted with their recovery points; ``failed_back`` is
+    what production runs on, and ``protected_by`` the server that replicates it.
     """
 
     server_id: str
     hostname: str
     recovered: str
-    failback_server: str
+    failback_servers: tuple[str, ...]
     failed_back: str
     protected_by: str
     account: str
