@@ -39,8 +39,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(quick, "QuickHook", Hook)
     monkeypatch.setattr(Hook, "raises", {})
-    calls_with = type("Asked", (), {"calls": calls, "raises": Hook.raises})
-    return calls_with
+    return type("Asked", (), {"calls": calls, "raises": Hook.raises})
 
 
 def silence(operation):
