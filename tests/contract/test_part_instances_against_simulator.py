@@ -3,7 +3,9 @@
 from types import SimpleNamespace
 
 import pytest
-from drs_provider.services.launch.part_instances import gone_of_part, launched_in
+from drs_provider.rules.run.part_losses import waves_in_report
+from drs_provider.rules.run.roster import Target
+from drs_provider.services.launch.part_instances import PartLook, look_at_part
 
 ONE, TWO = "s-0hello00000000001", "s-0hello00000000002"
 FLEET = {
@@ -46,12 +48,12 @@ def recovered(simulator):
         }
         for item in drs.describe_recovery_instances(filters={})["items"]
     ]
-    return {"waves": [{"servers": servers}]}
+    return {"waves": [{"name": "web", "tolerate_failures": "0", "servers": servers}]}
 
 
 def preflight():
     servers = [SimpleNamespace(server_id=ONE), SimpleNamespace(server_id=TWO)]
-    target = SimpleNamespace(servers=servers, aws_conn_id=None, region="us-west-2")
+    target = SimpleNamespace(servers=servers, target=Target(None, "us-west-2"))
     return SimpleNamespace(waves={"web": SimpleNamespace(targets=[target])})
 
 
@@ -60,8 +62,10 @@ def named(report):
 
 
 def test_what_is_up_is_not_gone(recovered):
-    assert sorted(result.hostname for result in launched_in(recovered)) == ["hello1", "hello2"]
-    assert gone_of_part(launched_in(recovered), preflight()) == []
+    (wave,) = waves_in_report(recovered)
+
+    assert sorted(result.hostname for result in wave.launched) == ["hello1", "hello2"]
+    assert look_at_part([wave], preflight()) == PartLook()
 
 
 def test_a_critical_server_that_was_rolled_back_since_is_gone_whatever_the_report_says(recovered, simulator):
@@ -69,12 +73,21 @@ def test_a_critical_server_that_was_rolled_back_since_is_gone_whatever_the_repor
     simulator.client("drs").terminate_recovery_instances(recoveryInstanceIDs=list(named(recovered).values()))
     simulator.advance("10m")
 
-    (gone,) = gone_of_part(launched_in(recovered), preflight())
+    look = look_at_part(waves_in_report(recovered), preflight())
 
+    (gone,), (remark,) = look.gone, look.remarks
     assert gone.startswith("hello1: ")
     assert f"its instance {one} is " in gone
+    assert remark.startswith("hello2: ")
 
 
-@pytest.mark.parametrize("report", [{}, {"waves": None}, {"waves": [1, {"servers": 7}, {"servers": [None, {}]}]}])
-def test_a_report_that_says_nothing_has_launched_nothing(report):
-    assert launched_in(report) == []
+def test_a_critical_server_that_is_stopped_is_there(recovered, simulator):
+    one = named(recovered)[ONE]
+    simulator.client("ec2").stop_instances(InstanceIds=[one])
+    simulator.advance("10m")
+
+    look = look_at_part(waves_in_report(recovered), preflight())
+
+    assert look.gone == ()
+    (remark,) = look.remarks
+    assert f"its instance {one} is stopped" in remark

@@ -1,5 +1,7 @@
 """``plan``: runs another plan and waits for it; the run inherits mode, reason, point in time and proven approvals."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, NoReturn, TypeVar
 
@@ -10,11 +12,13 @@ from drs_provider.plan.step_kinds import StepKind
 from drs_provider.plan.steps import Step
 from drs_provider.rules.launch.tags import short_run_id
 from drs_provider.rules.purpose import find_purpose
-from drs_provider.rules.run.names import COMMIT_TASK, PREFLIGHT_TASK, REPORT_TASK, dag_id_of
-from drs_provider.steps.work import Going, StepOutcome, StepWork
+from drs_provider.rules.run.names import COMMIT_TASK, PREFLIGHT_TASK, REPORT_TASK, WATCH, dag_id_of, wave_task
+from drs_provider.steps.work import Going, StepOutcome, StepSurroundings, StepWork
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import Document, PlanRunOutcome, PlanRunStart
+    from drs_provider.rules.run.handover import Document, PlanRunOutcome, PlanRunStart, PreflightResult
+    from drs_provider.rules.run.part_losses import PartWave
+    from drs_provider.services.launch.part_instances import PartLook
     from drs_provider.triggers.dag_runs import DagRunEvent
 
 _LONGEST: Final = timedelta(hours=6)
@@ -105,30 +109,60 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
         """Judge a run by its report and by the cloud of this moment: what it launched may be gone since."""
         mode = going.inherited().mode
         outcome = judged(found, state, mode=mode)
-        gone, problem = self._gone(found, task_id, mode)
-        if gone:
-            look = f"drs run status {found.plan} {short_run_id(found.dag_id, found.run_id)}"
-            why = f"what plan {found.plan} has launched is not up any more: {some(gone)}. Report: {found.report}"
-            raise StepFailed(f"{why}. To start it again: drs run start {found.plan}; {look}", is_final=True, part=found)
-        if problem:
-            self.log.warning("Whether all that plan %s has launched is still up is unknown: %s", found.plan, problem)
-        return outcome
+        look = self._look(found, task_id, mode)
+        if look.gone:
+            raise StepFailed(why_gone(found, look.gone, going.where), is_final=True, part=found)
+        said = [outcome.summary]
+        if look.remarks:
+            self.log.warning("Of what plan %s has launched, not all is up: %s", found.plan, "; ".join(look.remarks))
+            said.append(f"Not all of it is up any more: {some(look.remarks, separator='; ')}")
+        if look.problems:
+            problems = some(look.problems, separator="; ")
+            self.log.warning("Whether all that plan %s has launched is still up is unknown: %s", found.plan, problems)
+            said.append(f"Whether all that it has launched is still up is unknown: {problems}")
+        return replace(outcome, summary=". ".join(said))
 
-    def _gone(self, found: "PlanRunOutcome", task_id: str, mode: str) -> tuple[list[str], str]:
-        """Say what is no more of what a run has launched for good, or why nobody knows."""
-        from drs_provider.rules.run.handover import KeptReport, PreflightResult
-        from drs_provider.services.launch.part_instances import gone_of_part, launched_in
+    def _look(self, found: "PlanRunOutcome", task_id: str, mode: str) -> "PartLook":
+        """Say what is no more of what a run has launched for good, and of what nobody knows."""
+        from drs_provider.rules.run.handover import PreflightResult
+        from drs_provider.services.launch.part_instances import PartLook, look_at_part
 
         purpose = find_purpose(mode)
         if purpose is None or not purpose.launches or purpose.is_temporary:
-            return [], ""
+            return PartLook()
         try:
-            kept = self._left(found, KeptReport, task_id)
             preflight = self._left(found, PreflightResult, PREFLIGHT_TASK)
-            launched = launched_in((kept.report if kept else None) or {})
-            return (gone_of_part(launched, preflight) if preflight else []), ""
+            if preflight is None:
+                return PartLook(problems=("the result of its preflight, which says where its servers are, is missing",))
+            waves = self._launched(found, task_id, preflight)
         except DrsProviderError as error:  # a recovery does not fail because nobody answers a last look
-            return [], str(error)
+            return PartLook(problems=(str(error),))
+        if waves is None:
+            return PartLook(
+                problems=("the report in its run is too big to name servers, and its waves have left none",)
+            )
+        return look_at_part(waves, preflight)
+
+    def _launched(
+        self, found: "PlanRunOutcome", task_id: str, preflight: "PreflightResult"
+    ) -> "Sequence[PartWave] | None":
+        """Read what each wave of a run has launched, of its report, or of its waves where it is too big for that.
+
+        None: neither says it.
+        """
+        from drs_provider.rules.run.handover import KeptReport, ServerResults
+        from drs_provider.rules.run.part_losses import lacks_servers, wave_of_results, waves_in_report
+
+        kept = self._left(found, KeptReport, task_id)
+        report = kept.report if kept else None
+        if report is not None and not lacks_servers(report):
+            return waves_in_report(report)
+        waves = []
+        for name, wave in preflight.chosen_waves.items():
+            results = self._left(found, ServerResults, wave_task(name, WATCH))
+            if results:
+                waves.append(wave_of_results(name, wave.servers, results.servers, report or {}))
+        return waves or None
 
     def _wait_for(self, going: Going, dag_id: str, run_id: str, *, asks_task: str | None) -> NoReturn:
         from drs_provider.triggers.dag_runs import DagRunTrigger
@@ -196,6 +230,21 @@ class RunPlan(StepWork[PlanStep, "DagRunEvent"]):
         except HandoverUnreadable as error:
             why = f"run {run.run_id} of plan {run.plan} has ended, and nobody can tell how: {error}"
             raise StepFailed(why, is_final=True) from error
+
+
+def why_gone(found: "PlanRunOutcome", gone: Sequence[str], where: StepSurroundings) -> str:
+    """Say that what the run of a plan has launched is not up any more, and how both runs go on.
+
+    :param where: where the step stands that has run it: the run cannot be cleared to launch again what it has launched
+    """
+    look = f"drs run status {found.plan} {short_run_id(found.dag_id, found.run_id)}"
+    past = f"drs run continue {where.plan} --wave {where.wave} --reason TEXT" if where.wave else ""
+    then = past or f"mark this task of plan {where.plan} as successful in Airflow"
+    return (
+        f"what plan {found.plan} has launched is not up any more: {some(gone, separator='; ')}. "
+        f"Report: {found.report}. To start it again: drs run start {found.plan}. To clear this task does not help, it "
+        f"looks at the same run again; once {found.plan} is up, or is not needed, let this run go on: {then}; {look}"
+    )
 
 
 def judged(found: "PlanRunOutcome", state: str, *, mode: str) -> StepOutcome:

@@ -82,7 +82,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         self.job_ids = [job for job in found if job in decision.job_ids]
 
     def _leg(self, context: Context, *, began: datetime, requests: int, looks: int) -> dict[str, JsonValue]:
-        from drs_provider.services.commit.roll_back import RollBack, about_to_terminate
+        from drs_provider.services.commit.roll_back import RollBack, about_to_terminate, ends_roll_back
         from drs_provider.services.drill.terminate import CleanUpWaits
 
         kwargs: dict[str, JsonValue] = {"began": began.isoformat(), "requests": requests, "looks": looks}
@@ -90,17 +90,18 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         with asking_later(self, self.resume_cleanup, until=deadline, kwargs=kwargs):
             try:
                 self.prepare(context)
-            except (DrsProviderError, AirflowException):
-                self._protect_again(context)
+                roll_back = RollBack(
+                    self.hook,
+                    task_memory(context),
+                    self._scope(context),
+                    on_started=self._point_at,
+                    on_unprotect=lambda instances: leave(context["ti"], about_to_terminate(instances)),
+                )
+                outcome = roll_back.look(began=began, deadline=deadline, requests=requests, now=self._now())
+            except (DrsProviderError, AirflowException) as error:
+                if ends_roll_back(error, now=self._now(), deadline=deadline):
+                    self._protect_again(context)
                 raise
-            roll_back = RollBack(
-                self.hook,
-                task_memory(context),
-                self._scope(context),
-                on_started=self._point_at,
-                on_unprotect=lambda instances: leave(context["ti"], about_to_terminate(instances)),
-            )
-            outcome = roll_back.look(began=began, deadline=deadline, requests=requests, now=self._now())
         if isinstance(outcome, CleanUpWaits):
             self._wait(outcome.job_ids, began=began, requests=outcome.requests, looks=looks + 1)
         leave(context["ti"], outcome)
@@ -109,7 +110,7 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         return sealed(context["ti"], outcome)
 
     def _protect_again(self, context: Context) -> None:
-        """Protect what a try before this one was about to terminate, now that it stays; say where that fails."""
+        """Protect what this try, or one before it, was about to terminate, now that it stays; say where that fails."""
         from drs_provider.rules.run.handover import RolledBack
         from drs_provider.services.commit.roll_back import protect_again
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import AwsError, CleanupIncomplete
+from drs_provider.exceptions import AwsError, CleanupIncomplete, DrsProviderError
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.terminate import EC2_GONE
 from drs_provider.rules.commit.roll_back import RollBackSurvey, insisted_on, replication_of, why_not_replicated
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
 
 _ENDING: Final = frozenset({EC2_GONE, "shutting-down"})
+
+ORIGIN_PATIENCE_SECONDS: Final = 45.0
+"""How long a look repeats a call to where servers came from: what is unknown of it may keep an instance for good."""
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +86,19 @@ class RollBack:
         self.on_unprotect = on_unprotect
 
     def look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> RolledBack | CleanUpWaits:
-        """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised."""
+        """Do what can be done now; see ``CleanUp.look`` for the arguments. What is left is said, never raised.
+
+        An error that ends the roll back protects again what was about to go, wherever in the look it comes from; one
+        after which it goes on does not: terminate jobs that run would meet protected instances.
+        """
+        try:
+            return self._look(began=began, deadline=deadline, requests=requests, now=now)
+        except DrsProviderError as error:
+            if ends_roll_back(error, now=now, deadline=deadline):
+                protect_again(self.hook, self.store)
+            raise
+
+    def _look(self, *, began: datetime, deadline: datetime, requests: int, now: datetime) -> RolledBack | CleanUpWaits:
         scope = self.scope
         found = survey(
             self.hook,
@@ -91,7 +106,7 @@ class RollBack:
             scope.runs,
             own_servers=scope.servers,
             where=scope.where,
-            elsewhere=OtherRegions(scope.origins),
+            elsewhere=OtherRegions(scope.origins, patience=ORIGIN_PATIENCE_SECONDS),
             stops_sources=scope.stops_sources,
         )
         chosen = InstanceChoice(job_ids=scope.job_ids, runs=scope.runs, spares=self._spares(found))
@@ -102,10 +117,6 @@ class RollBack:
             outcome = clean_up.look(began=began, deadline=deadline, requests=requests, now=now)
         except CleanupIncomplete as incomplete:
             return self._ended(self._so_far(incomplete.left), now=now)
-        except AwsError as error:
-            if not error.retryable or now >= deadline:
-                protect_again(self.hook, self.store)
-            raise
         if isinstance(outcome, CleanUpWaits):
             return outcome
         gone = sorted({instance.server_id or "" for instance in outcome.terminated} - {""})
@@ -183,6 +194,11 @@ class RollBack:
         there |= self.hook.interfaces_there(known.interfaces) if known.interfaces else {}
         why = "EC2 keeps it although its instance is gone: delete it manually if nobody needs it"
         return {name: f"{state}; {why}" for name, state in there.items() if state not in ("in-use", "deleting")}
+
+
+def ends_roll_back(error: Exception, *, now: datetime, deadline: datetime) -> bool:
+    """Tell whether a roll back is over with this error, not looked at again soon (``operators.base.asking_later``)."""
+    return not (isinstance(error, AwsError) and error.retryable) or now >= deadline
 
 
 def protect_again(hook: "TracesHook", store: Store) -> dict[str, str]:

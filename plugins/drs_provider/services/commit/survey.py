@@ -1,10 +1,11 @@
 """Looking at what a recovery has launched in an account and Region, and at what speaks against rolling it back."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from drs_provider.exceptions import DrsProviderError, RunRefused
+from drs_provider.exceptions import DrsProviderError, RunRefused, ServiceUnavailable
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.cleanup.terminate import running
 from drs_provider.rules.commit.roll_back import (
@@ -139,26 +140,50 @@ def source_states(
 
 
 class OtherRegions:
-    """Ask other Regions with those of some connections that work in the account; what none can see, nobody knows."""
+    """Ask other Regions with those of some connections that work in the account; what none can see, nobody knows.
 
-    def __init__(self, connections: Iterable[str | None]) -> None:
+    A Region that is silent is asked once: people wait for the whole of a look.
+
+    :param patience: seconds for which a call is repeated
+    """
+
+    def __init__(self, connections: Iterable[str | None], *, patience: float | None = None) -> None:
         self._connections = tuple(dict.fromkeys(connections))
+        self._patience = patience
         self._able: dict[tuple[str, str], list[DrsHook]] = {}
+        self._silent: dict[tuple[str, str], ServiceUnavailable] = {}
 
     def servers(self, account: str, region: str, ids: Sequence[str]) -> Sequence[Answer]:
         """Describe source servers there, by id."""
-        return [server for hook in self._hooks(account, region) for server in hook.source_servers(ids)]
+        with self._once(account, region):
+            return [server for hook in self._hooks(account, region) for server in hook.source_servers(ids)]
 
     def instance_states(self, account: str, region: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Return EC2's word for the state of instances there; those that it does not know are absent."""
-        found = [hook.instance_states(ids) for hook in self._hooks(account, region)]
+        with self._once(account, region):
+            found = [hook.instance_states(ids) for hook in self._hooks(account, region)]
         return {name: state for states in found for name, state in states.items()}
 
+    @contextmanager
+    def _once(self, account: str, region: str) -> Iterator[None]:
+        """Raise the error of a place that was silent before, instead of asking it again."""
+        if known := self._silent.get((account, region)):
+            raise known
+        try:
+            yield
+        except ServiceUnavailable as error:
+            self._silent[account, region] = error
+            raise
+
     def _hooks(self, account: str, region: str) -> "list[DrsHook]":
-        from drs_provider.hooks.drs import DrsHook
+        from drs_provider.hooks.quick import QUICK_SECONDS, QuickHook
 
         if (account, region) not in self._able:
-            hooks = [DrsHook(aws_conn_id=connection, region_name=region) for connection in self._connections]
+            patience = QUICK_SECONDS if self._patience is None else self._patience
+            hooks = [
+                QuickHook(aws_conn_id=connection, region_name=region, patience=patience)
+                for connection in self._connections
+            ]
             self._able[account, region] = [hook for hook in hooks if hook.caller_account() == account]
         able = self._able[account, region]
         if not able:
