@@ -48,9 +48,9 @@ def described(state="stopped", tags=ALLOWED):
     return {"State": {"Name": state}, "Tags": tags}
 
 
-def said(original=None, *, ec2=None, west_jobs=(), **given):
+def said(original=None, *, ec2=None, west_jobs=(), east_jobs=(), **given):
     recovery = facts(WEST, given.get("west") or (server(),), given.get("west_instances", ()), west_jobs)
-    origin = facts(EAST, given.get("east", ()), given.get("east_instances", ()), (), ec2)
+    origin = facts(EAST, given.get("east", ()), given.get("east_instances", ()), east_jobs, ec2)
     found = circles_of([B1], recovery, {EAST: origin})[B1]
     member = RosterServer(B1, "db1", "db", critical=True, target=Target("aws_default", "us-west-2"), known=True)
     findings = cut_over_findings([member], {B1: state_of(found)}, {B1: found}, {B1: original} if original else {})
@@ -77,6 +77,17 @@ LEAVE = "correct this, or leave the server out"
         (
             {**READY, "east_instances": (instance(A4, A2, is_drill=True),)},
             [("refusal", f"{A4} of a failback drill runs in the origin: terminate it first", LEAVE)],
+        ),
+        (
+            {**READY, "east_jobs": (job(initiated_by="START_DRILL"),)},
+            [
+                ("warning", f"job {JOB} launches it for a drill", "look at it before you go on"),
+                (
+                    "refusal",
+                    f"job {JOB} launches it for a failback drill: wait until that drill is cleaned up",
+                    LEAVE,
+                ),
+            ],
         ),
         (
             {**READY, "west_jobs": (job(of=B1),)},
