@@ -141,6 +141,7 @@ class OtherRun:
 
     :ivar conf: what its params were set to
     :ivar is_cleared: somebody has cleared tasks of it
+    :ivar run_after: when it was to begin, which never changes
     """
 
     dag_id: str
@@ -149,6 +150,7 @@ class OtherRun:
     conf: Mapping[str, Any]
     logical_date: datetime | None = None
     is_cleared: bool = False
+    run_after: datetime | None = None
 
 
 def other_run(dag_id: str, run_id: str) -> OtherRun | None:
@@ -172,6 +174,7 @@ def other_run(dag_id: str, run_id: str) -> OtherRun | None:
         conf=dict(answer.conf or {}),
         logical_date=answer.logical_date,
         is_cleared=bool(answer.clear_number),
+        run_after=answer.run_after,
     )
 
 

@@ -13,7 +13,7 @@ from drs_provider.airflow_internals.task_groups import list_in_order
 from drs_provider.dag.docs import broken_notice, documentation
 from drs_provider.dag.finish.group import finish_group
 from drs_provider.dag.import_errors import report_problems
-from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
+from drs_provider.dag.plan_dag import CRASHES, RUNS_AT_ONCE, PlanDag, remember_failure
 from drs_provider.dag.preflight_check import CheckPlan
 from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.dag.trigger_form import trigger_form
@@ -28,9 +28,6 @@ from drs_provider.rules.run.shape import RunShape, compile_shape
 
 if TYPE_CHECKING:
     from airflow.sdk import CronTriggerTimetable
-
-RUNS_AT_ONCE = 4
-"""A recovery must never queue behind a drill that is kept for people. That drills do not overlap is for preflight."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 """Airflow wants a start date; a drill that was missed before today is never caught up."""

@@ -11,6 +11,10 @@ from drs_provider.services.signed import leave
 CRASHES = 5
 """Times that a task's process may be killed, beyond a step's own retries: what AWS or a plan refuses fails at once."""
 
+RUNS_AT_ONCE = 4
+"""A recovery must never queue behind a drill that is kept for people, nor a failback behind what follows a copy for
+days. Which runs may not overlap is for preflight."""
+
 
 class PlanDag(DAG):
     """A DAG that Airflow's ``dag.test()`` can run although it has deadlines.

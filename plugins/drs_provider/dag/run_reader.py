@@ -246,6 +246,29 @@ def began_at(context: Context) -> datetime:
     return min(dag_run.run_after, began) if getattr(dag_run, "clear_number", 0) else began
 
 
+def active_runs_beside(context: Context, task_id: str) -> dict[str, str | None]:
+    """Give every other run of this DAG that is queued or goes on, with the state of a task of it.
+
+    Runs that have said their verdict are asked for last: somebody may have cleared tasks of them.
+    """
+    from drs_provider.rules.run.run_view import ACTIVE
+
+    ti, own = context["ti"], context["dag_run"]
+    missing = ti.get_dr_count(dag_id=own.dag_id, states=list(ACTIVE)) - 1  # this run is one of them
+    found: dict[str, str | None] = {}
+    if missing < 1:
+        return found
+    states = ti.get_task_states(dag_id=own.dag_id, task_ids=[names.VERDICT_TASK, task_id])
+    runs = [run_id for run_id in sorted(states, reverse=True) if run_id != own.run_id]
+    for run_id in sorted(runs, key=lambda run_id: str(states[run_id].get(names.VERDICT_TASK)) in _ENDED):
+        if len(found) == missing:
+            break
+        if ti.get_dr_count(dag_id=own.dag_id, run_ids=[run_id], states=list(ACTIVE)):
+            state = states[run_id].get(task_id)
+            found[run_id] = state and str(state)
+    return found
+
+
 def active_run_of(context: Context, key: str, run_ids: Sequence[str]) -> str | None:
     """Give a run of this DAG, other than the task's own, that is not over and is, or continues, the run of a key.
 

@@ -22,16 +22,13 @@ from drs_provider.dag.failback.drill.build import DrillTasks
 from drs_provider.dag.failback.form import failback_form
 from drs_provider.dag.failback.reverse import ReverseWave
 from drs_provider.dag.finish.group import SayVerdict, WriteReport
-from drs_provider.dag.plan_dag import CRASHES, PlanDag, remember_failure
+from drs_provider.dag.plan_dag import CRASHES, RUNS_AT_ONCE, PlanDag, remember_failure
 from drs_provider.dag.steps.tasks import plan_steps
 from drs_provider.dag.waves.group import aside, preparation
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.failback.shape import FailbackShape, compile_failback
 from drs_provider.rules.run import names
 from drs_provider.rules.run.shape import WaveShape
-
-RUNS_AT_ONCE = 2
-"""One that follows what is copied, and one that somebody starts beside it: both only look at what is there."""
 
 
 def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *, notice: str = "") -> DAG | None:

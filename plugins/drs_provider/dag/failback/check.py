@@ -45,6 +45,7 @@ class CheckFailback(CheckPlan):
         now: datetime,
         start: "PlanRunStart | None",
     ) -> "PreflightOutcome":
+        from drs_provider.dag.failback.other_runs import problems_beside
         from drs_provider.dag.report_place import look_at_report_place
         from drs_provider.services.failback.preflight import FailbackPreflight
 
@@ -58,6 +59,7 @@ class CheckFailback(CheckPlan):
             installation=installation_of(context),
             triggered_by=getattr(context["dag_run"], "triggering_user_name", None),
             hook_of=_settings_hook,
+            beside=problems_beside(context, self.shape.plan.name),
         )
         if request.purpose is FAILBACK_DRILL:
             return self._look_for_drill(context, preflight, library, start)

@@ -67,7 +67,11 @@ def _on_its_way(state: CircleState) -> Launchable | None:
 
 
 def _without_drills(circle: Circle) -> Launchable:
-    """Launch for good only beside no drill: DRS would terminate its instance, and a job holds the server."""
+    """Launch for good only beside no drill: DRS would terminate its instance, and its job holds the server."""
+    if circle.launch is not None and circle.launch.is_drill:
+        return Launchable(
+            f"job {circle.launch.job_id} launches it for a failback drill: wait until that drill is cleaned up"
+        )
     if circle.failback_drills:
         named = ", ".join(ec2_id(record) for record in circle.failback_drills)
         return Launchable(f"{named} of a failback drill runs in the origin: terminate it first")

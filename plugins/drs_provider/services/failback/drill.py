@@ -58,6 +58,10 @@ class FailbackDrillPreflight(Preflight):
         :param back: looks at the same servers as they are protected, with the launch settings that they shall have
         :raises AwsError: nothing can be said now, and asking again later may help
         """
+        outcome = self._after(back, reader_of, hook_of)
+        return replace(outcome, problems=(*back.beside, *outcome.problems))
+
+    def _after(self, back: FailbackPreflight, reader_of: ReaderOf, hook_of: HookOf) -> PreflightOutcome:
         if self.request.continue_run:
             return self._refused([CONTINUES_NONE])
         survey = back.survey(reader_of)

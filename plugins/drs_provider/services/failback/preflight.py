@@ -100,6 +100,7 @@ class FailbackPreflight:
     :param installation: id of the Airflow that the run is of
     :param triggered_by: who started the run; None: Airflow does not say
     :param hook_of: makes what reads launch settings in an origin; only a cut-over asks
+    :param beside: what other runs of the same DAG have against this one
     """
 
     shape: FailbackShape
@@ -110,6 +111,7 @@ class FailbackPreflight:
     installation: str = ""
     triggered_by: str | None = None
     hook_of: SettingsHookOf | None = None
+    beside: tuple[str, ...] = ()
 
     def take(self, reader_of: ReaderOf) -> FailbackPreflightOutcome:
         """Look at both places of every way back of the chosen waves.
@@ -117,7 +119,8 @@ class FailbackPreflight:
         :raises AwsError: nothing can be said now, and asking again later may help
         """
         survey = self.survey(reader_of)
-        return survey.outcome if survey.outcome.problems else self._judged(survey)
+        outcome = survey.outcome if survey.outcome.problems else self._judged(survey)
+        return replace(outcome, problems=(*self.beside, *outcome.problems))
 
     def survey(self, reader_of: ReaderOf) -> "FailbackSurvey":
         """Resolve the groups, and look where every server of the chosen waves stands; judge nothing of that.

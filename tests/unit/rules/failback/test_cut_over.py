@@ -118,6 +118,17 @@ LEAVE = "correct this, or leave the server out"
             [("refusal", f"{A4} of a failback drill runs in the origin: terminate it first", LEAVE)],
         ),
         (
+            {**READY, "east_jobs": (job(initiated_by="START_DRILL"),)},
+            [
+                ("warning", f"job {JOB} launches it for a drill", "look at it before you go on"),
+                (
+                    "refusal",
+                    f"job {JOB} launches it for a failback drill: wait until that drill is cleaned up",
+                    LEAVE,
+                ),
+            ],
+        ),
+        (
             {**READY, "west_jobs": (job(of=B1),)},
             [
                 (

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow.sdk import Context
 
 from drs_provider.dag.failback.check import reader_of
+from drs_provider.dag.failback.other_runs import ensure_alone
 from drs_provider.dag.waves.start import StartWave
 from drs_provider.dag.waves.watch import WatchWave
 from drs_provider.rules.purpose import FAILBACK_DRILL, Purpose
@@ -27,7 +28,8 @@ class StartDrillBack(StartWave):
     ways: Sequence[WayBack] = ()
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
-        """Look again at where the servers stand, and at what the launch will use."""
+        """Look again for a failback, at where the servers stand, and at what the launch will use."""
+        ensure_alone(context, self.plan)
         ensure_ready(self.ways, [server for server in self.servers if server.server_id in servers])
         return super().points_of(context, servers)
 
