@@ -428,7 +428,7 @@ def test_a_run_that_has_kept_nothing_readable_has_no_report(folder, kept):
 
 @pytest.mark.parametrize("problems", [True, False])
 def test_an_api_server_without_plan_files_shows_what_airflow_has_made_of_them(folder, tmp_path, problems):
-    library = read_folder(folder / "plans")
+    library = Library(read_folder(folder / "plans").plans)  # what is broken has no DAG
     runs = InMemoryRuns(library=library, broken={"../plans/crm.yaml": "3:1: none\n4:1: and more"})
     with_files = a_client(folder, InMemoryRuns(), problems=problems).get("/plans.json").json()
     (folder / "plans").rename(folder / "elsewhere")
