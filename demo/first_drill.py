@@ -7,10 +7,12 @@ is changed: ports, and homes. Then everything is asked that a newcomer would loo
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -28,9 +30,15 @@ HEADING: Final = "## The first drill"
 PATIENCE: Final = 600.0
 """Seconds that Airflow gets to say its password, and to know the plan."""
 
+LONGEST_DRILL: Final = 900.0
+"""Seconds that a drill gets: a run whose scheduler is dead never ends, and whoever waits for it must."""
+GRACE: Final = 60.0
+"""Seconds more, after which a command that has not ended by itself is ended."""
+
 _NO_ANSWER: Final = "did not answer within"
 _STARTED: Final = "starting a "
 _LAST_LINES: Final = 40
+_LOGS: Final = ("airflow", "drs-simulator")
 _STAYS: Final = ("drs-simulator", "airflow standalone")
 _DEFAULT_PORTS: Final = Ports()
 _ALARMING: Final = re.compile(
@@ -128,6 +136,7 @@ class Newcomer:
     def _drill(self, line: str) -> None:
         """Start a run and wait for it; where Airflow is too busy to answer, try again as anybody would."""
         give_up = time.monotonic() + PATIENCE
+        line = f"{line} --timeout {LONGEST_DRILL:.0f}"
         done = self.run(line)
         while done.returncode and _NO_ANSWER in done.stderr and time.monotonic() < give_up:
             print(f"  {done.stderr.strip()}", flush=True)
@@ -151,15 +160,31 @@ class Newcomer:
         return done.stdout
 
     def run(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, in the shell of the page."""
-        return subprocess.run(
+        """Run a command to its end, in the shell of the page.
+
+        :raises NotAsWritten: when it has not ended in time; then it is ended, with all that it has started.
+        """
+        shell = subprocess.Popen(
             ["bash", "-c", self._script(line)],
             env=self._env,
             cwd=self._folder,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            start_new_session=True,  # so that its children can be ended with it
         )
+        longest = LONGEST_DRILL + GRACE
+        try:
+            said, complained = shell.communicate(timeout=longest)
+        except subprocess.TimeoutExpired as error:
+            end_group(shell.pid)
+            said, complained = shell.communicate()
+            raise NotAsWritten(f"{line}: has not ended after {longest:g} s\n{said}{complained}") from error
+        except BaseException:
+            end_group(shell.pid)
+            shell.communicate()
+            raise
+        return subprocess.CompletedProcess(line, shell.returncode, said, complained)
 
     def said(self, name: str) -> str:
         """Return what a command that stays has said so far."""
@@ -201,6 +226,12 @@ class Newcomer:
                 raise NotAsWritten(f"not so after {PATIENCE:.0f} s: {what}\n{self.run('drs run list').stderr}")
 
 
+def end_group(leader: int) -> None:
+    """End a process and all that it has started in its session."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def _failed(line: str, done: subprocess.CompletedProcess[str]) -> NotAsWritten:
     return NotAsWritten(f"{line}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
 
@@ -220,9 +251,14 @@ def look_around(newcomer: Newcomer) -> list[str]:
         found += [f"import error: {error}" for error in airflow.import_errors()]
     finally:
         airflow.close()
-    for name in ("airflow", "drs-simulator"):
+    for name in _LOGS:
         found += [f"in the log of {name}: {line}" for line in complaints(newcomer.said(name))]
     return found
+
+
+def last_lines(said: Callable[[str], str]) -> list[str]:
+    """Return how the logs end of what should have stayed."""
+    return [f"{name} | {line}" for name in _LOGS for line in said(name).splitlines()[-_LAST_LINES:]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -241,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 newcomer.follow(line)
             wrong = look_around(newcomer)
         except NotAsWritten as error:
-            wrong = [str(error), *newcomer.said("airflow").splitlines()[-_LAST_LINES:]]
+            wrong = [str(error), *last_lines(newcomer.said)]
     for sentence in wrong:
         print(f"✕ {sentence}")
     return 1 if wrong else 0

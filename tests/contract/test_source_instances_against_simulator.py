@@ -1,6 +1,6 @@
 """Stopping and starting the instances of sources, against the simulator over HTTP: refused in every way but one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -169,3 +169,30 @@ def test_every_instance_stands_in_the_question():
         f"**These EC2 instances are stopped:**\n\n- `i-1`, the source of `{ONE}`"
     )
     assert DrsStartSourceInstancesOperator.names({ONE: "i-1"}).startswith("**These EC2 instances are started:**")
+
+
+def test_one_that_ec2_has_no_capacity_for_is_asked_for_again_and_starts(simulator, sources):
+    execute(sources)
+    simulator.fault({"service": "ec2", "do": "no_capacity", "count": 2})
+
+    assert execute(sources, DrsStartSourceInstancesOperator) == {"done": sorted(sources.values())}
+
+    assert set(states(simulator, sources).values()) == {"running"}
+    started = [names for operation, names in changes(simulator) if operation == "StartInstances"]
+    assert started[0] == sorted(sources.values())
+    assert len(started) > 2
+
+
+def test_missing_capacity_is_said_once_the_time_is_over(simulator, sources):
+    execute(sources)
+    simulator.fault({"service": "ec2", "do": "no_capacity"})
+
+    with pytest.raises(AirflowFailException) as refused:
+        execute(sources, DrsStartSourceInstancesOperator, within=timedelta(0))
+
+    first, second = sorted(sources.values())
+    head, *lines = str(refused.value).splitlines()
+    assert head == (f"{first}, {second} did not start within 0s: look at the instances in EC2, then clear this task")
+    assert [line.partition("InsufficientInstanceCapacity")[0] for line in lines] == [
+        f"  - {name}: ec2:StartInstances: " for name in (first, second)
+    ]

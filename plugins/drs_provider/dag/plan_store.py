@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import KeptPlan, is_in_need, kept_text, read_kept
+from drs_provider.report.patience import within
 from drs_provider.report.store import local, make_folder, safe_name, write_whole
 
 if TYPE_CHECKING:
@@ -111,21 +111,4 @@ def in_time(do: Callable[[], T]) -> T:
     """Do something with the store; raises TimeoutError where it does not answer in time."""
     if _is_local(reports_location()):
         return do()
-    done: list[T] = []
-    failed: list[Exception] = []
-
-    def work() -> None:
-        try:
-            done.append(do())
-        except Exception as error:  # noqa: BLE001 - it is raised again in the thread that waits
-            failed.append(error)
-
-    # Not a pool: Python waits for a pool's threads when it ends.
-    thread = Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(MOST_SECONDS)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise TimeoutError(f"no answer in {MOST_SECONDS:.0f} s")
-    return done[0]
+    return within(do, MOST_SECONDS)

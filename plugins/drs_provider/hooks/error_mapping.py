@@ -22,7 +22,12 @@ from drs_provider.exceptions import (
     Throttled,
 )
 
-NO_CAPACITY = ("InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacityOnHost")
+NO_CAPACITY = (
+    "InsufficientInstanceCapacity",
+    "InsufficientReservedInstanceCapacity",
+    "InsufficientHostCapacity",
+    "InsufficientCapacityOnHost",
+)
 """EC2's codes where it cannot run or start an instance now for want of machines."""
 
 BY_CODE: Mapping[str, type[AwsError]] = {

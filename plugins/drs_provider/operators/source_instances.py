@@ -78,9 +78,10 @@ class DrsSourceInstancesOperator(DrsOperator):
                 return {"done": list(look.done)}
             began = context["ti"].start_date or clock.now()
             if clock.now() >= began + self.within:
+                said = "".join(f"\n  - {name}: {why}" for name, why in list(look.no_capacity.items())[:MANY])
                 raise RunRefused(
                     f"{some(list(look.left), MANY)} did not {verb} within {timespan(self.within)}: look at the "
-                    "instances in EC2, then clear this task"
+                    f"instances in EC2, then clear this task{said}"
                 )
         return self._look_later()
 

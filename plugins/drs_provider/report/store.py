@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from drs_provider.exceptions import ReportOfAnotherRun
 from drs_provider.report.page import render
+from drs_provider.report.patience import asked
 from drs_provider.report.result import RunReport
 from drs_provider.rules.run.handover import KeptReport, WrittenReport
 
@@ -127,9 +128,9 @@ def report_file(
     :param name: ``report.json`` or ``report.html``
     """
     try:
-        path = run_folder(folder(), dag_id, run_id) / name
-        if path.exists():
-            text: str = path.read_text(encoding="utf-8")
+        place = folder()
+        text = asked(place, lambda: _text(run_folder(place, dag_id, run_id) / name))
+        if text is not None:
             return text
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
         log.warning("%s of run %s of %s cannot be read: %r", name, run_id, dag_id, error)
@@ -137,7 +138,16 @@ def report_file(
     report = read_kept(left)
     if left is None or report is None:
         return None
-    return to_json(report) if name == JSON_NAME else render(report, SHORTENED if left.is_shortened else "")
+    if name == JSON_NAME:
+        return to_json(report, is_shortened=left.is_shortened)
+    return render(report, SHORTENED if left.is_shortened else "")
+
+
+def _text(path: Any) -> str | None:
+    if not path.exists():
+        return None
+    text: str = path.read_text(encoding="utf-8")
+    return text
 
 
 def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:
@@ -146,9 +156,13 @@ def run_folder(folder: Any, dag_id: str, run_id: str) -> Any:
     return local(folder) / dag_name / run_name
 
 
-def to_json(report: RunReport) -> str:
-    """Return the report as JSON: keys sorted, the same bytes for the same report."""
-    return json.dumps(report.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def to_json(report: RunReport, *, is_shortened: bool = False) -> str:
+    """Return the report as JSON: keys sorted, the same bytes for the same report.
+
+    :param is_shortened: what is longest was left out of it; then it says so itself, as ``"is_shortened": true``
+    """
+    body = report.model_dump(mode="json") | ({"is_shortened": True} if is_shortened else {})
+    return json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_report(folder: Any, dag_id: str, run_id: str) -> RunReport | None:
@@ -258,25 +272,36 @@ def stored_reports(folder: Any, dag_id: str, most: int = MOST) -> Iterator[RunRe
     Those of checks are left aside, and take no room from the others: they prove nothing and launched nothing.
 
     :param folder: a ``pathlib.Path``, an ``ObjectStoragePath`` or text that names a local folder
+    :raises Exception: what the store says, where it refuses all that there is
     """
     home = run_folder(folder, dag_id, "x").parent
     if not home.exists():
         return
-    read = 0
+    read, refusal, has_read = 0, None, False
     for path in sorted(home.iterdir(), key=lambda entry: _when(entry.name), reverse=True)[:_MOST_LOOKED_AT]:
         if read >= most:
-            return
+            break
         try:
             report = RunReport.model_validate_json((path / JSON_NAME).read_text(encoding="utf-8"))
-        except (OSError, ValidationError) as error:
-            log.info("%s is ignored: %s", path, str(error).splitlines()[0])
+        except (OSError, ValueError) as error:
+            log.info("%s is ignored: %s", path, (str(error) or repr(error)).splitlines()[0])
             read += 1
             continue
+        except Exception as error:
+            if not hasattr(error, "response"):  # boto's word for an answer of the store: it may be this one object's
+                raise
+            log.warning("%s is ignored: %r", path, error)
+            refusal = error
+            read += 1
+            continue
+        has_read = True
         if not report.run.purpose.launches:
             continue
         read += 1
         if safe_name(report.run.dag_id) == home.name:
             yield report
+    if refusal is not None and not has_read:
+        raise refusal
 
 
 def _when(run_id: str) -> str:

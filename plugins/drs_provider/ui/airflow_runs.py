@@ -1,6 +1,7 @@
 """Runs, access and folders for the pages, from the database and the API server of the Airflow that serves them."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 from airflow.sdk import ObjectStoragePath
 from fastapi import FastAPI
 from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
 
 from drs_provider import configuration
 from drs_provider.airflow_internals.api_server import (
@@ -33,6 +35,7 @@ from drs_provider.airflow_internals.metadata import (
 from drs_provider.airflow_internals.xcom_values import value_of
 from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import SUFFIXES, Library, RunnablePlan
+from drs_provider.plan.problems import Problem
 from drs_provider.plan.snapshot import read_drawn
 from drs_provider.rules.purpose import CHECK
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, RunOrder, WrittenReport
@@ -51,6 +54,8 @@ from drs_provider.ui.xcom_values import unwrapped
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
 _STORE_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "task_state_store"})
 _NOT_MAPPED = -1
+
+log = logging.getLogger(__name__)
 _asked_mode = DagRun.conf["mode"].as_string()
 """What a run was asked to be; NULL where its conf does not say, as of a drill by schedule."""
 _READ_PLANS: dict[str, tuple[object, RunnablePlan | None]] = {}
@@ -153,8 +158,22 @@ class AirflowRuns:
         """Read the plans from the DAGs that were made of them; those of a version that was read before are kept."""
         dag_ids = self.session.scalars(select(DagModel.dag_id).where(~DagModel.is_stale))
         names = {dag_id: name for dag_id in dag_ids if (name := plan_of(dag_id))}
-        found = {name: plan for dag_id, name in names.items() if (plan := self._plan(dag_id, name, folder))}
-        return Library(found, {name: group for plan in found.values() for name, group in plan.groups.items()})
+        found: dict[str, RunnablePlan] = {}
+        problems: list[Problem] = []
+        for dag_id, name in names.items():
+            try:
+                plan = self._plan(dag_id, name, folder)
+            except SQLAlchemyError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever Airflow says of one DAG, the others are shown
+                log.warning("DAG %s cannot be read: %r", dag_id, error)
+                what = f"Airflow cannot read what it has stored of it: {type(error).__name__}"
+                problems.append(Problem(Path(dag_id), 1, 1, "DAG", what, "see the log of the API server"))
+                continue
+            if plan is not None:
+                found[name] = plan
+        groups = {name: group for plan in found.values() for name, group in plan.groups.items()}
+        return Library(found, groups, tuple(problems))
 
     def _plan(self, dag_id: str, name: str, folder: Path) -> RunnablePlan | None:
         newest = SerializedDagModel.latest_item_select_object(dag_id)

@@ -1,8 +1,9 @@
 """The routes: who may ask, what is asked for, which page shows it. No logic."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Response
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from drs_provider.plan.loader import Library
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
-from drs_provider.rules.run.names import REPORT_TASK
+from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
 from drs_provider.ui import pages
 from drs_provider.ui.plan_list import (
     BrokenPlan,
@@ -22,6 +23,7 @@ from drs_provider.ui.plan_list import (
     check_dag_ids,
     check_of,
     forecast_of,
+    holds_plans,
     library_of,
     plan_ids,
     plan_list,
@@ -73,12 +75,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
         with_problems: Annotated[bool, Depends(sources.access.may_read_problems)],
     ) -> PlanList:
         folder = sources.plans_folder()
-        drawn = Library() if folder.is_dir() else runs.plans(folder)
-        library = drawn if drawn.plans else library_of(folder)
-
-        def broken() -> list[BrokenPlan]:
-            return broken_said(runs.broken_files()) if drawn.plans else broken_of(library, folder)
-
+        library, broken = _library(folder, runs)
         shown = readable.intersection(plan_ids(library))
         newest, checks = runs.newest(shown), runs.newest_checks(shown)
         return plan_list(
@@ -102,6 +99,20 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
     @app.get("/plans")
     def plans_page(plans: Annotated[PlanList, Depends(listed)]) -> HTMLResponse:
         return _page(pages.plans_page(plans))
+
+
+def _library(folder: Path, runs: Runs) -> tuple[Library, Callable[[], list[BrokenPlan]]]:
+    """Read the plans from their files, where there are any here, else from their DAGs; and what is broken of them."""
+    if holds_plans(folder):
+        library = library_of(folder)
+        return library, lambda: broken_of(library, folder)
+    drawn = runs.plans(folder)
+
+    def broken() -> list[BrokenPlan]:
+        found = [*broken_said(runs.broken_files()), *broken_of(drawn, folder)]
+        return found if found or drawn.plans else broken_of(library_of(folder), folder)
+
+    return drawn, broken
 
 
 def _add_runs(app: FastAPI, sources: Sources) -> None:
@@ -169,10 +180,15 @@ def _add_reports(app: FastAPI, sources: Sources) -> None:
 
 
 def _kept_report(runs: Runs, dag_id: str, run_id: str) -> KeptReport | None:
-    try:
-        return KeptReport.read(runs.left(dag_id, run_id, REPORT_TASK, KeptReport.KEY))
-    except HandoverUnreadable:
-        return None
+    """Read what the run has kept of its report; while it asks whether to commit, of its report so far."""
+    for task_id in (REPORT_TASK, COMMIT_TASK):
+        try:
+            kept = KeptReport.read(runs.left(dag_id, run_id, task_id, KeptReport.KEY))
+        except HandoverUnreadable:
+            continue
+        if kept is not None:
+            return kept
+    return None
 
 
 def _page(parts: Iterable[str]) -> HTMLResponse:

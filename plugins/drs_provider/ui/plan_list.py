@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from drs_provider.plan.loader import Library, RunnablePlan, bad_links, plan_files, read_folder
 from drs_provider.plan.model import wave_dependencies
 from drs_provider.plan.problems import Problem
+from drs_provider.report.patience import asked
 from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import read_report, stored_reports
@@ -24,6 +25,14 @@ from drs_provider.ui.forecast import USUAL, Forecast, forecast_from
 from drs_provider.ui.read_model import LastRun
 
 log = logging.getLogger(__name__)
+
+_Asked = tuple[str, str, tuple[str, str | None] | None]
+"""A place of reports, a DAG, and run and verdict of its newest run."""
+
+_KNOWN: dict[_Asked, tuple[RunReport, ...]] = {}
+"""The reports that this process has read."""
+
+_MOST_KNOWN: Final = 1000
 
 
 class PlanWave(BaseModel):
@@ -137,6 +146,11 @@ def plan_list(
         broken=list(broken),
         stopped=list(stopped),
     )
+
+
+def holds_plans(folder: Path) -> bool:
+    """Whether there is anything in the plans folder that is a plan file, or should be one."""
+    return folder.is_dir() and bool(plan_files(folder) or bad_links(folder))
 
 
 def library_of(folder: Path) -> Library:
@@ -264,7 +278,7 @@ def _warnings(folder: str, dag_id: str, run_id: str) -> int | None:
 
     is_remote = "://" in folder and not folder.startswith("file://")
     try:
-        report = read_report(ObjectStoragePath(folder) if is_remote else folder, dag_id, run_id)
+        report = asked(folder, lambda: read_report(ObjectStoragePath(folder) if is_remote else folder, dag_id, run_id))
     except Exception as error:  # noqa: BLE001 - whatever the store of the reports says
         log.warning("the report of check %s of %s cannot be read: %r", run_id, dag_id, error)
         return None
@@ -290,10 +304,28 @@ def _forecast(reports: str, dag_id: str, run_id: str) -> Forecast:
     return forecast_from(_reports(reports, dag_id, (run_id, None)))
 
 
-@lru_cache(maxsize=1000)
-def _reports(folder: str, dag_id: str, _newest: tuple[str, str | None] | None) -> tuple[RunReport, ...]:
-    if "://" in folder and not folder.startswith("file://"):
+def _reports(folder: str, dag_id: str, newest: tuple[str, str | None] | None) -> tuple[RunReport, ...]:
+    """Read the reports of a plan, again only once a newer run has one.
+
+    Where a store takes longer than anybody waits, what it says in the end is there for the next look.
+    """
+    key = (folder, dag_id, newest)
+    known = _KNOWN.get(key)
+    return asked(folder, lambda: _read_reports(key)) if known is None else known
+
+
+def _read_reports(key: _Asked) -> tuple[RunReport, ...]:
+    folder, dag_id, newest = key
+    is_remote = "://" in folder and not folder.startswith("file://")
+    if is_remote:
         from airflow.sdk import ObjectStoragePath
 
-        return tuple(stored_reports(ObjectStoragePath(folder), dag_id))
-    return tuple(stored_reports(folder, dag_id))
+        found = tuple(stored_reports(ObjectStoragePath(folder), dag_id))
+    else:
+        found = tuple(stored_reports(folder, dag_id))
+    # Of a run with a verdict there is a report: where there is none, it is not there yet.
+    if found or newest is None or newest[1] is None:
+        _KNOWN[key] = found
+        while len(_KNOWN) > _MOST_KNOWN:
+            _KNOWN.pop(next(iter(_KNOWN)), None)
+    return found

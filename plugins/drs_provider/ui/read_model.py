@@ -143,7 +143,7 @@ class Runs(Protocol):
     def plans(self, folder: Path) -> Library:
         """Return the plans that Airflow has DAGs of, as they were when Airflow read them, with paths below ``folder``.
 
-        For an API server that has no plan files.
+        For an API server that has no plan files. A DAG that cannot be read is one of its problems.
         """
         ...
 

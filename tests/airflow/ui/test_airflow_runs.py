@@ -184,6 +184,26 @@ def test_plans_are_read_from_their_dags_where_their_files_are_not(runs, tmp_path
     assert runs.plans(tmp_path).plans["hello"].path == tmp_path / "hello.yaml"
 
 
+def test_one_dag_that_cannot_be_read_is_said_and_the_others_are_shown(runs, tmp_path, monkeypatch):
+    from drs_provider.ui import airflow_runs
+
+    get_dag = airflow_runs.SerializedDagModel.get_dag
+
+    def read(dag_id, session):
+        if dag_id == "drs.hello":
+            raise ValueError("unsure how to deserialize version 9")
+        return get_dag(dag_id, session=session)
+
+    monkeypatch.setattr(airflow_runs.SerializedDagModel, "get_dag", read)
+
+    library = runs.plans(tmp_path / "nowhere")
+
+    assert library.plans.keys() == {"web-shop"}
+    assert [str(problem) for problem in library.problems] == [
+        "drs.hello:1:1: DAG: Airflow cannot read what it has stored of it: ValueError (see the log of the API server)"
+    ]
+
+
 def test_a_plan_whose_dag_is_gone_is_not_shown(runs, tmp_path):
     from airflow.models.dag import DagModel
     from sqlalchemy import update

@@ -1,14 +1,121 @@
 """What the test of a newcomer's installation reads from the page, and what it takes for an alarm."""
 
+import os
 import re
+import subprocess
+import time
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from demo.first_drill import PAGE, NotAsWritten, commands, complaints, password_in
+from demo import first_drill
+from demo.first_drill import PAGE, Newcomer, NotAsWritten, commands, complaints, last_lines, password_in
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def newcomer(tmp_path):
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    return Newcomer(tmp_path / "venv", tmp_path, None, None)
+
+
+def test_a_command_that_never_ends_is_ended_with_all_that_it_has_started(newcomer, tmp_path, monkeypatch):
+    monkeypatch.setattr(first_drill, "LONGEST_DRILL", 0.5)
+    monkeypatch.setattr(first_drill, "GRACE", 0.5)
+    line = "sleep 300 & echo $! > child; echo waiting; wait"
+
+    with pytest.raises(NotAsWritten) as caught:
+        newcomer.run(line)
+
+    assert str(caught.value) == f"{line}: has not ended after 1 s\nwaiting\n"
+    child = int((tmp_path / "child").read_text())
+    for _ in range(100):
+        if not is_alive(child):
+            break
+        time.sleep(0.05)
+    assert not is_alive(child)
+
+
+def is_alive(pid):
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_command_that_ends_is_told_with_its_code_and_words(newcomer):
+    done = newcomer.run("echo out; echo no >&2; exit 3")
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "no\n")
+
+
+def test_a_drill_is_not_waited_for_for_ever(newcomer, tmp_path):
+    drs = tmp_path / "venv" / "bin" / "drs"
+    drs.write_text('#!/bin/sh\necho "$@" >> asked\n')
+    drs.chmod(0o755)
+
+    newcomer.follow("drs run start hello --wait")
+
+    assert (tmp_path / "asked").read_text() == "run start hello --wait --timeout 900\n"
+
+
+def test_the_ends_of_both_logs_are_shown():
+    said = {"airflow": "".join(f"{number}\n" for number in range(100)), "drs-simulator": "up\n"}
+
+    assert last_lines(said.__getitem__) == [*(f"airflow | {number}" for number in range(60, 100)), "drs-simulator | up"]
+
+
+def a_python(folder, lacks=""):
+    """A Python as version 9.9 that lacks a module, or none."""
+    folder.mkdir()
+    python = folder / "python9.9"
+    python.write_text(f'#!/bin/sh\ncase "$2" in *{lacks or "nothing-like-it"}*) exit 1;; esac\nexit 0\n')
+    python.chmod(0o755)
+    return python
+
+
+@pytest.mark.parametrize("lacks", ["ctypes", "ensurepip", "lzma", "sqlite3", "ssl"])
+def test_a_python_that_was_built_without_a_library_is_passed_over(tmp_path, lacks):
+    a_python(tmp_path / "first", lacks)
+    whole = a_python(tmp_path / "second")
+    path = f"{tmp_path}/first:{tmp_path}/second:{os.environ['PATH']}"
+
+    found = [
+        subprocess.run(
+            ["bash", "-c", ". .ci/pythons; first_python 9.9"],
+            cwd=ROOT,
+            env={"PATH": where, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for where in (path, path.replace(f"{tmp_path}/second:", ""))
+    ]
+
+    assert [(done.returncode, done.stdout) for done in found] == [(0, f"{whole}\n"), (1, "")]
+
+
+@pytest.mark.parametrize(("is_ci", "code"), [("true", 0), ("", 1)])
+@pytest.mark.parametrize(
+    ("script", "words"), [(".ci/matrix", "no cell has run"), (".ci/install", "no list was installed")]
+)
+def test_a_machine_without_the_python_is_a_notice_in_continuous_integration_only(tmp_path, script, words, is_ci, code):
+    done = subprocess.run(
+        [ROOT / script, "lock@9.99"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "CI": is_ci},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (
+        code,
+        "lock: left out, this machine has no Python 9.99\n",
+        f"{words}\n",
+    )
 
 
 def test_the_commands_of_the_page_are_found_in_their_order():

@@ -248,3 +248,60 @@ def test_one_that_cannot_be_kept_at_all_still_keeps_its_verdict():
     assert (kept.verdict, kept.reason, kept.report) == (REPORT.verdict, REPORT.verdict_reason, None)
     assert read_kept(kept) is None
     assert read_kept(None) is None
+
+
+class ClientError(Exception):
+    """As botocore has it: an answer of the store."""
+
+    response = {"Error": {"Code": "AccessDenied"}}  # noqa: RUF012  (as botocore has it)
+
+
+class Refusing:
+    """A store with one folder for each run, in which some files are refused."""
+
+    protocol = "s3"
+
+    def __init__(self, files, name="reports"):
+        self.files, self.name = files, name
+
+    def __truediv__(self, name):
+        return Refusing(self.files, name if name != "report.json" else f"{self.name}/{name}")
+
+    @property
+    def parent(self):
+        return Refusing(self.files, "drs.web-shop")
+
+    def exists(self):
+        return True
+
+    def iterdir(self):
+        return [Refusing(self.files, name) for name in self.files]
+
+    def read_text(self, encoding=None):
+        found = self.files[self.name.partition("/")[0]]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+NOT_UTF_8 = UnicodeDecodeError("utf-8", b"x", 0, 1, "invalid start byte")
+
+
+@pytest.mark.parametrize("refusal", [ClientError("no"), NOT_UTF_8, PermissionError("no"), OSError()])
+def test_one_file_that_cannot_be_read_hides_no_other_report(refusal):
+    found = stored_reports(Refusing({"a__2": refusal, "a__1": to_json(of_run("a__1"))}), "drs.web-shop")
+
+    assert [report.run.run_id for report in found] == ["a__1"]
+
+
+@pytest.mark.parametrize("most", [1, 40])
+def test_a_store_that_refuses_all_reports_is_not_one_without_reports(most):
+    with pytest.raises(ClientError):
+        list(stored_reports(Refusing({"a__1": ClientError("no"), "a__2": ClientError("no")}), "drs.web-shop", most))
+
+
+def test_a_store_that_does_not_answer_is_not_asked_for_one_report_after_the_other():
+    files = {"a__2": RuntimeError("no connection"), "a__1": to_json(of_run("a__1"))}
+
+    with pytest.raises(RuntimeError):
+        list(stored_reports(Refusing(files), "drs.web-shop"))

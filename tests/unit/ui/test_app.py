@@ -1,19 +1,23 @@
 """The routes over runs in memory: who is asked, what is answered."""
 
 import json
+import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 from drs_provider.plan.loader import Library, read_folder
+from drs_provider.plan.problems import Problem
+from drs_provider.report import patience
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render
 from drs_provider.report.store import SHORTENED, kept_report, to_json, write_report
 from drs_provider.rules.run.handover import KeptReport, PreflightFinding
 from drs_provider.rules.run.handover.signature import Origin
-from drs_provider.rules.run.names import REPORT_TASK
+from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
 from drs_provider.ui import plan_list
 from drs_provider.ui.app import create_app
 from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
@@ -385,7 +389,26 @@ def test_what_was_left_out_of_a_kept_report_is_said_on_its_page(folder):
     assert kept.is_shortened
 
     assert SHORTENED in ask_for_a_report(folder, "report.html", kept.to_json()).text
-    assert ask_for_a_report(folder, "report.json", kept.to_json()).json()["verdict"] == "passed"
+    told = ask_for_a_report(folder, "report.json", kept.to_json()).json()
+    assert (told["verdict"], told["is_shortened"]) == ("passed", True)
+    whole = kept_report(measure(a_passed_drill())).to_json()
+    assert "is_shortened" not in ask_for_a_report(folder, "report.json", whole).json()
+
+
+@pytest.mark.parametrize(
+    ("of_report", "verdict"), [(None, "completed"), ("no report", "completed"), ("failed", "failed")]
+)
+def test_while_a_run_asks_whether_to_commit_the_report_so_far_is_shown(folder, of_report, verdict):
+    report = measure(a_passed_drill())
+    so_far, last = (
+        kept_report(report.model_copy(update={"verdict": word})).to_json() for word in ("completed", "failed")
+    )
+    left = {(COMMIT_TASK, KeptReport.KEY): so_far}
+    if of_report:
+        left[REPORT_TASK, KeptReport.KEY] = last if of_report == "failed" else of_report
+    client = a_client(folder, InMemoryRuns([RunData("drs.web-shop", "r", "running", left=left)]))
+
+    assert client.get("/reports/drs.web-shop/r/report.json").json()["verdict"] == verdict
 
 
 def test_a_written_report_goes_before_the_one_that_the_run_has_kept(folder):
@@ -405,7 +428,7 @@ def test_a_run_that_has_kept_nothing_readable_has_no_report(folder, kept):
 
 @pytest.mark.parametrize("problems", [True, False])
 def test_an_api_server_without_plan_files_shows_what_airflow_has_made_of_them(folder, tmp_path, problems):
-    library = read_folder(folder / "plans")
+    library = Library(read_folder(folder / "plans").plans)  # what is broken has no DAG
     runs = InMemoryRuns(library=library, broken={"../plans/crm.yaml": "3:1: none\n4:1: and more"})
     with_files = a_client(folder, InMemoryRuns(), problems=problems).get("/plans.json").json()
     (folder / "plans").rename(folder / "elsewhere")
@@ -436,3 +459,121 @@ def test_a_plan_whose_reports_lie_on_another_machine_is_not_called_unverified(fo
 
     assert plan["verified"] is (None if place else verified)
     assert plan["production"] == ""
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("problems", [True, False])
+def test_why_no_plan_can_be_shown_is_said_where_there_are_no_files(folder, tmp_path, is_there, problems):
+    """Every plan is broken, or not parsed again yet; the folder is missing, or an empty one is mounted."""
+    (folder / "plans").rename(folder / "elsewhere")
+    if is_there:
+        (folder / "plans").mkdir()
+    runs = InMemoryRuns(broken={"../plans/crm.yaml": "3:1: none"})
+
+    shown = a_client(folder, runs, problems=problems).get("/plans.json").json()
+
+    said = {"file": "../plans/crm.yaml", "problems": ["3:1: none"]}
+    assert (shown["plans"], shown["broken"]) == ([], [said] if problems else [])
+
+
+def test_an_empty_folder_hides_no_plans_that_airflow_has(folder):
+    library = read_folder(folder / "plans")
+    (folder / "plans").rename(folder / "elsewhere")
+    (folder / "plans").mkdir()
+
+    shown = a_client(folder, InMemoryRuns(library=library)).get("/plans.json").json()
+
+    assert [plan["name"] for plan in shown["plans"]] == ["shop"]
+
+
+def test_a_dag_that_airflow_cannot_read_is_listed_beside_the_plans_and_the_broken_files(folder):
+    plans = read_folder(folder / "plans").plans
+    unread = Problem(Path("drs.crm"), 1, 1, "DAG", "Airflow cannot read it", "see the log")
+    (folder / "plans").rename(folder / "elsewhere")
+    runs = InMemoryRuns(library=Library(plans, problems=(unread,)), broken={"../plans/x.yaml": "no"})
+
+    shown = a_client(folder, runs).get("/plans.json").json()
+
+    assert [plan["name"] for plan in shown["plans"]] == ["shop"]
+    assert shown["broken"] == [
+        {"file": "../plans/x.yaml", "problems": ["no"]},
+        {"file": "drs.crm", "problems": ["drs.crm:1:1: DAG: Airflow cannot read it (see the log)"]},
+    ]
+
+
+@pytest.mark.parametrize("verdict", ["passed", None])
+def test_reports_that_are_not_there_yet_are_looked_for_again(folder, verdict):
+    report = measure(a_passed_drill())
+    asked = (str(folder / "reports"), report.run.dag_id, (report.run.run_id, verdict))
+    assert plan_list._reports(*asked) == ()
+
+    write_report(report, folder / "reports")
+
+    assert plan_list._reports(*asked) == ((report,) if verdict else ())
+
+
+class SilentStore:
+    """An object store that answers once it is let, and counts how often it was asked."""
+
+    protocol = "s3"
+
+    def __init__(self, name):
+        self.name, self.answers, self.asked = name, Event(), 0
+
+    def __str__(self):
+        return f"s3://{self.name}"
+
+    def __truediv__(self, name):
+        return self
+
+    def exists(self):
+        self.asked += 1
+        self.answers.wait(20)
+        return False
+
+
+def test_a_silent_store_is_waited_for_once_and_the_kept_report_is_shown(folder, monkeypatch):
+    monkeypatch.setattr(patience, "MOST_SECONDS", 0.2)
+    store = SilentStore("silent")
+    kept = kept_report(measure(a_passed_drill())).to_json()
+    try:
+        for _ in range(3):
+            assert ask_for_a_report(folder, "report.json", kept, lambda: store).json()["verdict"] == "passed"
+            assert store.asked == 1
+    finally:
+        store.answers.set()
+    for _ in range(100):
+        if str(store) not in patience._SILENT:
+            break
+        time.sleep(0.05)
+    ask_for_a_report(folder, "report.json", kept, lambda: store)
+    assert store.asked == 2  # it has answered after all
+
+
+def test_what_a_slow_store_says_in_the_end_is_there_for_the_next_look(monkeypatch):
+    monkeypatch.setattr(patience, "MOST_SECONDS", 0.2)
+    answers = Event()
+    monkeypatch.setattr(plan_list, "stored_reports", lambda *_: [answers.wait(20)])
+    asked = ("s3://slow", "drs.shop", ("r", "passed"))
+
+    with pytest.raises(TimeoutError, match=r"^no answer in 0\.2 s$"):
+        plan_list._reports(*asked)
+    with pytest.raises(TimeoutError, match=r"^no answer a moment ago; asked again 60 s after that$"):
+        plan_list._reports("s3://slow", "drs.other", None)
+    answers.set()
+    for _ in range(100):
+        if "s3://slow" not in patience._SILENT:
+            break
+        time.sleep(0.05)
+
+    assert plan_list._reports(*asked) == (True,)
+
+
+def test_what_one_file_is_refused_for_at_once_silences_no_store():
+    def refuse():
+        raise PermissionError("no")
+
+    for _ in range(2):
+        with pytest.raises(PermissionError):
+            patience.asked("s3://refusing", refuse)
+    assert patience.asked("s3://refusing", lambda: 1) == 1
