@@ -35,6 +35,7 @@ def get_provider_info() -> dict[str, Any]:
             "drill_network",
             "drill_resources",
             "tagged_networks",
+            "quick",
             "session",
         ),
         "operators": _modules(
