@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from drs_provider.configuration import reports_location
+from drs_provider.patience import within
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import KeptPlan, is_in_need, kept_text, read_kept
-from drs_provider.report.patience import within
 from drs_provider.report.store import local, make_folder, safe_name, write_whole
 
 if TYPE_CHECKING:

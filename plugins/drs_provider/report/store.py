@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol, Self
 from pydantic import ValidationError
 
 from drs_provider.exceptions import ReportOfAnotherRun
+from drs_provider.patience import asked
 from drs_provider.report.page import render
-from drs_provider.report.patience import asked
 from drs_provider.report.result import RunReport
 from drs_provider.rules.run.handover import KeptReport, WrittenReport
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from drs_provider.patience import asked
 from drs_provider.plan.loader import Library, RunnablePlan, bad_links, plan_files, read_folder
 from drs_provider.plan.model import wave_dependencies
 from drs_provider.plan.problems import Problem
-from drs_provider.report.patience import asked
 from drs_provider.report.production import ProductionUp, production_up
 from drs_provider.report.result import RunReport
 from drs_provider.report.store import read_report, stored_reports

@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from drs_provider import patience
 from drs_provider.plan.loader import Library, read_folder
 from drs_provider.plan.problems import Problem
-from drs_provider.report import patience
 from drs_provider.report.measure import measure
 from drs_provider.report.page import render
 from drs_provider.report.store import SHORTENED, kept_report, to_json, write_report
