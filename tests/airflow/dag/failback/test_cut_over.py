@@ -165,7 +165,7 @@ def test_what_is_not_ready_an_original_that_runs_and_a_missing_name_refuse_it(go
     assert "type the plan's name, shop, into 'confirm'" in unnamed.said("preflight.check")
     assert "is running in the origin, and DRS would launch a new one beside it" in beside.said("preflight.check")
     assert {run.report["verdict"] for run in (early, unnamed, beside)} == {"refused"}
-    assert launched_in_origin(simulator) == calls(simulator, "StopInstances") == []
+    assert (launched_in_origin(simulator), calls(simulator, "StopInstances")) == ([], fenced)
 
 
 @pytest.mark.timeout(500)
@@ -282,6 +282,7 @@ def test_writes_that_were_perhaps_not_stopped_bring_nothing_back(go_back, ready,
     freeze = "{kind: tcp, name: freeze, host: 127.0.0.1, port: 1, timeout: 1s, from: airflow, on_failure: continue"
     text = CUT_OVER.replace("{kind: wait, name: freeze, for: 1s", freeze)
     ready(text)
+    fenced = calls(simulator, "StopInstances")
 
     with People(YES):
         ended = go_back(text, **GO)

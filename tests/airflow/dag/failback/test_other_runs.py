@@ -176,7 +176,7 @@ def test_preflight_refuses_a_run_beside_a_failback(go_back, simulator, monkeypat
     ended = go_back(mode=mode, confirm="shop", reason="the Region is back")
 
     assert ended.state == "failed"
-    assert "failback elsewhere goes on, with waves db and web of this run" in ended.said("preflight.check")
+    assert "failback elsewhere goes on, with waves database and web of this run" in ended.said("preflight.check")
 
 
 def _other():
