@@ -120,12 +120,11 @@ LEAVE = "correct this, or leave the server out"
         (
             {**READY, "east_jobs": (job(initiated_by="START_DRILL"),)},
             [
-                ("warning", f"job {JOB} launches it for a drill", "look at it before you go on"),
                 (
                     "refusal",
                     f"job {JOB} launches it for a failback drill: wait until that drill is cleaned up",
                     LEAVE,
-                ),
+                )
             ],
         ),
         (
