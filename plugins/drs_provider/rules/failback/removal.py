@@ -59,7 +59,10 @@ def next_removal(state: CircleState, circle: Circle, steps: Collection[RemovalSt
         case Stage.PROTECTED | Stage.REPROTECTED:
             keeps = RemovalStep.DISCONNECT_RECOVERED in steps and RemovalStep.TERMINATE_RECOVERED not in steps
             is_proven = state.stage is Stage.REPROTECTED
-            due = next(_removals(state, circle, keeps=keeps) if is_proven else _records_here(circle), None)
+            # A step by itself does not say what has become of the recovered instance in another one.
+            may_live = RemovalStep.TERMINATE_RECOVERED not in steps
+            removals = _removals(state, circle, keeps=keeps, may_live=may_live)
+            due = next(removals if is_proven else _records_here(circle), None)
             return NextStep("done", "; ".join(state.notes) or _NOTHING_LEFT) if due is None else _allowed(due, steps)
         case Stage.UNKNOWN:
             return NextStep("refused", NOT_KNOWN)
@@ -87,10 +90,11 @@ def _allowed(due: NextStep, steps: Collection[RemovalStep]) -> NextStep:
     return NextStep("refused", f"{step} of {due.target} comes first")
 
 
-def _removals(state: CircleState, circle: Circle, *, keeps: bool) -> Iterator[NextStep]:
+def _removals(state: CircleState, circle: Circle, *, keeps: bool, may_live: bool) -> Iterator[NextStep]:
     """Yield all that can be removed of a server that is protected again, the next one first.
 
     :param keeps: whether the recovered instance goes on in EC2
+    :param may_live: whether it may do so
     """
     if circle.is_in_one_region:
         # What was recovered is what production runs on: nothing here may be removed.
@@ -99,16 +103,16 @@ def _removals(state: CircleState, circle: Circle, *, keeps: bool) -> Iterator[Ne
         yield NextStep("refused", why)
     for server in circle.failback_servers:
         if _state(server) not in ENDED_STATES:
-            yield _end(FailbackCall.STOP_REPLICATION, circle, server, keeps=keeps)
+            yield _end(FailbackCall.STOP_REPLICATION, circle, server, keeps=may_live)
     yield from _ends_of_recovered(state, circle, keeps=keeps)
     for record in (*circle.failed_back, *circle.failback_gone):
         yield _record(record, in_origin=True)
     yield from _records_here(circle)
     for server in circle.failback_servers:
         if _state(server) != "DISCONNECTED":
-            yield _end(FailbackCall.DISCONNECT, circle, server, keeps=keeps)
+            yield _end(FailbackCall.DISCONNECT, circle, server, keeps=may_live)
     for server in circle.failback_servers:
-        yield _end(FailbackCall.DELETE_SERVER, circle, server, keeps=keeps)
+        yield _end(FailbackCall.DELETE_SERVER, circle, server, keeps=may_live)
 
 
 def foreign_servers(circle: Circle, *, keeps: bool = False) -> Iterator[str]:
