@@ -396,8 +396,8 @@ class AskCommit(Ask):
 
         try:
             report = measure(collect(context, self.runnable))
+            leave(context["ti"], kept_report(report))  # first: the place of reports may not answer
             written = write_report(report, ObjectStoragePath(reports_location()))
-            leave(context["ti"], kept_report(report))
             leave(context["ti"], written)
             self.log.info("%s: %s. Report so far: %s", report.verdict, report.verdict_reason, written.where)
         except Exception as error:  # noqa: BLE001 - whatever it is, the question is asked

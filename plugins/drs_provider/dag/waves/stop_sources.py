@@ -78,19 +78,6 @@ class StopWaveSources(LeavesTimes, BaseOperator):
         """Look again whether all are stopped; AWS may not have answered since an instant, in ISO 8601."""
         self._stop(context, asking_since)
 
-    def _began(self, context: Context, before: Sequence[str]) -> "StopBegan":
-        """Note once, before the first call, until when it may take and what was stopped already."""
-        from drs_provider.rules.run.handover import StopBegan
-        from drs_provider.services.store import load, save
-
-        store, tries = task_memory(context), context["ti"].max_tries
-        kept = load(store, StopBegan)
-        if kept and kept.max_tries == tries:
-            return kept
-        began = StopBegan(max_tries=tries, until=clock.now() + WITHIN, before=tuple(before))
-        save(store, began)
-        return began
-
     def _stop(self, context: Context, asking_since: str | None = None) -> None:
         from drs_provider.rules.migration.final_sync import why_sources_stay
         from drs_provider.services.migration.source_instances import change_sources
@@ -112,7 +99,7 @@ class StopWaveSources(LeavesTimes, BaseOperator):
                 list(named.values()),
                 self._found(preflight, named),
                 _Origins(servers),
-                note=lambda before: began.append(self._began(context, before)),
+                note=lambda before: began.append(stop_began(context, before)),
             )
             if look.asked:
                 self.log.info("EC2 was asked to stop %s", some(list(look.asked), MANY))
@@ -209,3 +196,17 @@ class _Origins:
         if place not in self._hooks:
             self._hooks[place] = FailbackHook(aws_conn_id=place[0], region_name=place[1])
         return self._hooks[place]
+
+
+def stop_began(context: Context, before: Sequence[str]) -> "StopBegan":
+    """Note once, before the first call, until when a stop may take and which instances were stopped already."""
+    from drs_provider.rules.run.handover import StopBegan
+    from drs_provider.services.store import load, save
+
+    store, tries = task_memory(context), context["ti"].max_tries
+    kept = load(store, StopBegan)
+    if kept and kept.max_tries == tries:
+        return kept
+    began = StopBegan(max_tries=tries, until=clock.now() + WITHIN, before=tuple(before))
+    save(store, began)
+    return began

@@ -8,10 +8,13 @@ import pytest
 from airflow.sdk.execution_time import comms, task_runner
 from drs_provider.dag.factory import build_dag
 from drs_provider.dag.failback.build import build_failback_dag
+from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.stop_originals import StopOriginals
 from drs_provider.dag.failback.drill.launch import StartDrillBack
 from drs_provider.dag.failback.other_runs import ensure_alone, other_ways_back, problems_beside
 from drs_provider.exceptions import RunRefused
 from drs_provider.plan.loader import read_folder
+from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.purpose import FAILBACK, FAILBACK_DRILL, REPROTECT
 from kit.failback_plans import SHOP
 
@@ -165,6 +168,23 @@ def test_a_drill_looks_for_a_failback_right_before_it_launches(dags, context):
     start.servers = ()
     with pytest.raises(RunRefused, match="failback other goes on"):
         start.points_of(context("failback_drill", other=run()), [])
+
+
+READY = SimpleNamespace(states={"s-1": SimpleNamespace(stage=Stage.READY, failback_server="s-2")})
+
+
+def test_a_failback_looks_for_an_earlier_one_right_before_it_launches(dags, context):
+    start = next(task for task in dags[1].tasks if isinstance(task, StartBack))
+    with pytest.raises(RunRefused, match="failback other goes on"):
+        start._ensure_quiet(context(other=run(at=EARLIER)), None, READY, ["s-1"])
+
+
+def test_a_failback_looks_for_an_earlier_one_right_before_it_stops_anything(dags, context, monkeypatch):
+    monkeypatch.setattr("drs_provider.services.failback.cut_over.originals_in", lambda *_: {})
+    stop = next(task for task in dags[1].tasks if isinstance(task, StopOriginals))
+    server = SimpleNamespace(server_id="s-1", back=SimpleNamespace(original="i-1"))
+    with pytest.raises(RunRefused, match="failback other goes on"):
+        stop._named(context(other=run(at=EARLIER)), None, READY, [server])
 
 
 @pytest.mark.timeout(300)

@@ -14,6 +14,7 @@ from drs_provider.dag.failback.check import arguments_of, reader_of
 from drs_provider.dag.failback.cut_over.agreement import CutOverAgreement
 from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync, telling_of_stopped_writes
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook
+from drs_provider.dag.failback.other_runs import ensure_alone
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
 from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.exceptions import RunRefused
@@ -245,6 +246,7 @@ class StartBack(DrsStartRecoveryOperator):
         ready = [name for name in server_ids if read.states[name].stage is Stage.READY]
         if not ready:
             return
+        ensure_alone(context, self.plan)
         backs = {name: read.states[name].failback_server for name in ready}
         ensure_last_sync(context, self.sync_task_id, self.wave, list(backs.values()), stops_writes=self.stops_writes)
         known = {server.server_id: server for server in self.servers}

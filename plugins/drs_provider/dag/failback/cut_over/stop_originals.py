@@ -12,13 +12,14 @@ from drs_provider.dag.failback.check import reader_of
 from drs_provider.dag.failback.cut_over.agreement import CutOverAgreement
 from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync, telling_of_stopped_writes
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook, skip_without
+from drs_provider.dag.failback.other_runs import ensure_alone
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.final_sync import skip_where_ordered
+from drs_provider.dag.waves.stop_sources import WITHIN, stop_began
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some, timespan
 from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
-from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.failback.cut_over import launched_before, why_not_stopped
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.shape import WayBack
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreflightResult, PreflightServer, StopBegan
     from drs_provider.services.failback.read import CircleReader, CirclesRead
 
-WITHIN: Final = timedelta(minutes=20)
-"""How long instances may take to stop: EC2 waits for their operating systems, minutes on Windows."""
 LOOK_EVERY: Final = timedelta(seconds=5)
 
 
@@ -124,6 +123,7 @@ class StopOriginals(LeavesTimes, BaseOperator):
         originals = originals_in(reader, read, ids, settings_hook)
         overwritten = [server for server in ready if server.back and server.back.original]
         if overwritten:
+            ensure_alone(context, self.plan)
             backs = [read.states[server.server_id].failback_server for server in overwritten]
             ensure_last_sync(context, self.sync_task_id, self.wave, backs, stops_writes=self.stops_writes)
         left = [found for task in self.start_task_ids if (found := pull_newest(context, task, BackLaunches))]
@@ -157,24 +157,11 @@ class StopOriginals(LeavesTimes, BaseOperator):
             list(named.values()),
             sources_now(reader.recovery, list(named)),
             lambda source: reader.hook_in(ReplicationPlace(source.account, source.region)),
-            note=lambda before: began.append(self._began(context, before)),
+            note=lambda before: began.append(stop_began(context, before)),
         )
         if look.asked:
             self.log.info("EC2 was asked to stop %s", some(list(look.asked), MANY))
         return list(look.left)
-
-    def _began(self, context: Context, before: Sequence[str]) -> "StopBegan":
-        """Note once, before the first call, until when it may take and what was stopped already."""
-        from drs_provider.rules.run.handover import StopBegan
-        from drs_provider.services.store import load, save
-
-        store, tries = task_memory(context), context["ti"].max_tries
-        kept = load(store, StopBegan)
-        if kept and kept.max_tries == tries:
-            return kept
-        began = StopBegan(max_tries=tries, until=clock.now() + WITHIN, before=tuple(before))
-        save(store, began)
-        return began
 
     def _leave(
         self,
