@@ -187,12 +187,12 @@ def test_a_store_that_does_not_answer_holds_nobody_up(folder, caplog):
 
     assert set(bag().dags) == {"drs.other", "drs.sweeper"}
     assert [
-        record.getMessage()[:92]
+        record.getMessage()[:94]
         for record in caplog.records
         if " cannot be read" in record.getMessage() or "kept" in record.getMessage()
     ] == [
-        "the plan could not be kept in silent://reports/drs/kept_plans (no answer in 0 s). The run co",
-        "the stored plans in silent://reports/drs cannot be read: TimeoutError('no answer in 0 s')",
+        "the plan could not be kept in silent://reports/drs/kept_plans (no answer in 0.2 s). The run co",
+        "the stored plans in silent://reports/drs cannot be read: TimeoutError('no answer in 0.2 s')",
     ]
 
 

@@ -102,7 +102,8 @@ def test_a_wave_takes_its_servers_mode_and_quotas_from_preflight():
             {**PASSED, "mode": "True"},
             HandoverUnreadable,
             "the result of preflight (XCom preflight) cannot be read: mode: Input should be 'drill', 'recovery', "
-            "'migration', 'check' or 'reprotect'. Clear the task that wrote it, to write it again",
+            "'migration', 'check', 'reprotect', 'failback_drill' or 'failback'. Clear the task that wrote it, to write "
+            "it again",
             id="a mode that is no mode",
         ),
     ],
