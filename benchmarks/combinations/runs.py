@@ -13,7 +13,7 @@ from typing import Any
 from airflow.sdk import DAG
 from drs_provider.airflow_internals.task_runner import ErrorType, Leg, LegEnd, comms, run_leg
 from drs_provider.rehearsal.engine.clock import RehearsalClock
-from drs_provider.rehearsal.engine.driver import _NAMESPACE, Driver, Rules, _instance
+from drs_provider.rehearsal.engine.driver import _NAMESPACE, Driver, Rules, instance_id
 from drs_provider.rehearsal.engine.supervisor import Supervisor
 from drs_provider.rehearsal.facts import TaskRecord
 from drs_provider.rules.run.handover import RunOrder
@@ -123,7 +123,7 @@ class Run(Driver):
             await super()._task(name)
 
     def _leg(self, task: Any, number: int, method: str | None, kwargs: Mapping[str, Any]) -> LegEnd:
-        leg = Leg(_instance(task), _NAMESPACE, number, self.clock.now(), method, kwargs)
+        leg = Leg(instance_id(task.task_id), _NAMESPACE, number, self.clock.now(), method, kwargs)
         return run_leg(task, self.dag_run, leg)
 
     def abandon(self) -> None:
@@ -162,7 +162,7 @@ class Run(Driver):
         for name in names:
             place = Origin(self.dag.dag_id, self.run_id, name, RunOrder.KEY, stored_in="task_state_store")
             task: Any = self.dag.task_dict[name]
-            self.supervisor._stores[_instance(task), RunOrder.KEY] = keys().seal(order.to_json(), place)  # noqa: SLF001
+            self.supervisor._stores[instance_id(task.task_id), RunOrder.KEY] = keys().seal(order.to_json(), place)  # noqa: SLF001
 
     def edit(self, change: Callable[[Any], Any]) -> None:
         """Edit everything that lies in XComs and in the task state store, past all signatures."""

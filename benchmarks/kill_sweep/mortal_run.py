@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 from botocore.client import BaseClient
 from drs_provider.airflow_internals.task_runner import LegEnd
 from drs_provider.rehearsal.engine.clock import RehearsalClock
-from drs_provider.rehearsal.engine.driver import _instance
+from drs_provider.rehearsal.engine.driver import instance_id
 from drs_provider.rehearsal.facts import TaskRecord
 from pydantic import JsonValue
 
@@ -149,7 +149,7 @@ class MortalRun(Run):
         return LegEnd("up_for_retry", SimpleNamespace(retry_delay_seconds=0.0), None)
 
     async def _asked(self, message: Any, ti_id: Any) -> tuple[str, dict[str, Any]]:
-        name = next(name for name, task in self.dag.task_dict.items() if _instance(task) == ti_id)
+        name = next(name for name in self.dag.task_dict if instance_id(name) == ti_id)
         said = self.answers.get(name)
         if not said:
             return await super()._asked(message, ti_id)

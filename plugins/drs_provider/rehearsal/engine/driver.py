@@ -169,7 +169,7 @@ class Driver:
             if isinstance(message, comms.DeferTask):
                 method, kwargs = await self._deferred(message)
             elif isinstance(message, comms.AwaitInputTask):
-                method, kwargs = await self._asked(message, _instance(task))
+                method, kwargs = await self._asked(message, instance_id(task.task_id))
             else:
                 record.error = str(end.error) if end.error else None
                 asked_for = getattr(message, "retry_delay_seconds", None)
@@ -179,7 +179,7 @@ class Driver:
 
     def _leg(self, task: BaseOperator, number: int, method: str | None, kwargs: Mapping[str, Any]) -> LegEnd:
         """Let Airflow's task runner run one leg of a task, as its worker would."""
-        leg = Leg(_instance(task), _NAMESPACE, number, self.clock.now(), method, kwargs)
+        leg = Leg(instance_id(task.task_id), _NAMESPACE, number, self.clock.now(), method, kwargs)
         return run_leg(task, self.dag_run, leg)
 
     async def _deferred(self, message: comms.DeferTask) -> tuple[str, dict[str, Any]]:
@@ -235,8 +235,9 @@ class Driver:
         return {"id": name, "name": name}
 
 
-def _instance(task: BaseOperator) -> UUID:
-    return uuid5(_NAMESPACE, task.task_id)
+def instance_id(task_id: str) -> UUID:
+    """Return the id that the task instance of a task has in every rehearsal."""
+    return uuid5(_NAMESPACE, task_id)
 
 
 def _passed(task: object, began: datetime, ended: datetime) -> StepResult:
