@@ -55,7 +55,7 @@ STEP ?= 1
 SERVERS ?= 10
 ROUNDS ?= 1
 
-.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install check bench chaos chaos-sweep circle combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install lint check bench chaos chaos-sweep circle combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,12 +92,14 @@ test-matrix: $(BIN)/uv ## the quick tests beside other Airflows and Pythons [CEL
 test-install: $(VENV)/.dev ## docs/install.md in empty environments, with a drill [INSTALLS=mwaa-3.3.1@3.12]
 	@SPEED='$(if $(filter command line environment,$(origin SPEED)),$(SPEED))' exec .ci/install $(INSTALLS)
 
-check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
+lint: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p demo -p benchmarks
 	$(BIN)/lint-imports
+
+check: lint ## the same and the quick tests: before every commit
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
 
 bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .bench/ [DATABASE=postgresql]
