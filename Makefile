@@ -127,7 +127,8 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	$(COMPILE) --upgrade --group release -o requirements/release.txt
 	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
 	$(COMPILE) --upgrade --group postgresql -o requirements/postgresql.txt
-	$(COMPILE) --upgrade --extra simulator --group compose -c requirements/demo.txt -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt
+	@# The image may have an older botocore than the others: s3fs says which (its aiobotocore pins one).
+	$(COMPILE) --upgrade --extra simulator --extra s3 --group compose -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt
 	$(COMPILE) --upgrade --extra simulator --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 
