@@ -64,7 +64,8 @@ demo: $(VENV)/.demo ## drill a plan live against the simulator [EXIT=1 PLAN=web-
 	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)') \
 		$(if $(FAULTS),--faults '$(FAULTS)') $(if $(filter-out 0,$(EXIT)),--exit)
 
-up: ## the same for a team: docker compose with PostgreSQL
+up: ## Airflow for a team: docker compose, two of every part (docs/deployment.md)
+	@$(PYTHON) docker/make_secrets.py
 	@if docker compose version >/dev/null 2>&1; then exec docker compose up --build; \
 	elif command -v docker-compose >/dev/null; then exec docker-compose up --build; \
 	else echo 'docker compose is needed for this; make demo needs nothing but Python' >&2; exit 1; fi
