@@ -308,7 +308,7 @@ def test_a_data_centres_server_asks_for_people_and_is_converted_once(world):
     assert world.stages(DATA_CENTRE) == [Stage.RESTING]
 
 
-def test_a_data_centres_server_on_another_machine_asks_for_an_agent_and_loses_nothing(world):
+def test_a_data_centres_server_on_another_machine_is_said_to_need_an_agent_and_loses_nothing(world):
     world.recovered(DATA_CENTRE)
     instance = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered
     world.simulator.failback_client(instance, to_original=False)
@@ -318,6 +318,6 @@ def test_a_data_centres_server_on_another_machine_asks_for_an_agent_and_loses_no
     record = world.reader.recovery.recovery_instances(source_server_ids=(DATA_CENTRE,))[0]
     assert record["failback"]["failbackToOriginalServer"] is False
     assert world.stages(DATA_CENTRE) == [Stage.FAILED_BACK]
-    assert list(world.reversal("reprotected").look((DATA_CENTRE,)).people) == [DATA_CENTRE]
+    assert list(world.reversal("reprotected").look((DATA_CENTRE,)).refused) == [DATA_CENTRE]
     assert list(world.removal().look((DATA_CENTRE,)).refused) == [DATA_CENTRE]
     assert world.called("TerminateRecoveryInstances") == []

@@ -3,8 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.stop_clients import StopClients
+from drs_provider.rules.run.handover import RunOrder
 from kit.dag_runs import calls
 from kit.failback_plans import CENTRE, DB, EAST, WEB, WEST, failback_servers
+from kit.orders import order
 from kit.people import People
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
@@ -153,3 +157,34 @@ def test_a_machine_that_nobody_has_booted_refuses_the_run_and_says_how(go_back, 
     assert "it is recovered, not ready: its failback client cannot be converted" in said
     assert f"from the DRS Failback Client ISO of {WEST}, and name recovery instance {instance} to it" in said
     assert calls(simulator, "StartFailbackLaunch") == []
+
+
+@pytest.mark.timeout(500)
+def test_a_cancel_before_the_launch_keeps_the_copy_unless_it_says_otherwise(go_back, ready, simulator, monkeypatch):
+    instance = ready(CENTRE)[CENTRE]
+    cancelled = RunOrder(kind="cancel", message="cancelled by ann: the hall has no power")
+    start, stop = StartBack.execute, StopClients.execute
+
+    def with_order(execute):
+        def ordered(self, context):
+            order(context, cancelled)
+            return execute(self, context)
+
+        return ordered
+
+    monkeypatch.setattr(StartBack, "execute", with_order(start))
+    with People({"preflight.approval": [("ann", "Approve")] * 2}) as people:
+        kept = go_back(ALONE, folder="kept", **GO)
+        between = simulator.client("drs", region_name=WEST).describe_recovery_instances()["items"][0]["failback"]
+        monkeypatch.setattr(StopClients, "execute", with_order(stop))
+        ended = go_back(ALONE, folder="ended", **GO)
+
+    assert [run.report["verdict"] for run in (kept, ended)] == ["cancelled", "cancelled"]
+    assert (kept.tasks["finish.stop_failback"], ended.tasks["finish.stop_failback"]) == ("skipped", "success")
+    assert between["state"] == "FAILBACK_READY_FOR_LAUNCH"
+    assert [call["request"] for call in calls(simulator, "StopFailback")] == [{"recoveryInstanceID": instance}]
+    (record,) = records(simulator)
+    assert (record["failback"]["state"], record["ec2InstanceState"]) == ("FAILBACK_NOT_STARTED", "RUNNING")
+    assert calls(simulator, "StartFailbackLaunch") == []
+    # Although the plan asks nobody: nothing proves the last sync.
+    assert {task for task, *_ in people.asked} == {"preflight.approval"}

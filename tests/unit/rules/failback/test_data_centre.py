@@ -7,10 +7,13 @@ from drs_provider.dag.failback.cut_over.question_text import _goes_to, _into
 from drs_provider.rules.failback.cut_over import adopted_words, cut_over_findings
 from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client_sync, not_proven
 from drs_provider.rules.failback.data_centre.results import conversion_result
+from drs_provider.rules.failback.data_centre.stop import why_followed, why_not_ended
 from drs_provider.rules.failback.launchable import going_back
 from drs_provider.rules.failback.next_step import next_failback, next_reprotection
+from drs_provider.rules.failback.other_runs import OtherWayBack
 from drs_provider.rules.failback.state import Stage, state_of
 from drs_provider.rules.launch.results import LaunchMember
+from drs_provider.rules.purpose import FAILBACK, REPROTECT
 from drs_provider.rules.run.handover import BackLaunches, Launch, LaunchedJob, ServerBack
 from drs_provider.rules.run.roster import RosterServer, Target
 from kit.circles import A2, B1, B3, JOB, WEST, facts, instance, server
@@ -352,3 +355,49 @@ def test_people_read_that_a_machine_is_converted():
 
     assert (_goes_to(back), _into(back)) == ("its data centre", "**its machine, converted**")
     assert _into(back.model_copy(update={"already": "its machine"})) == "**its machine, converted already**"
+
+
+@pytest.mark.parametrize(
+    ("record", "jobs", "why"),
+    [
+        (client(), (), ""),
+        (client("FAILBACK_IN_PROGRESS", "INITIAL_SYNC"), (), ""),
+        (client("FAILBACK_IN_PROGRESS", "STALLED"), (), ""),
+        (client("FAILBACK_ERROR", "STOPPED"), (), ""),
+        (client("FAILBACK_NOT_STARTED", "NOT_STARTED", began=None), (), "it has no failback any more"),
+        (
+            client(),
+            (conversion("STARTED", "PENDING"),),
+            "it is launching: only what is not converted is ended",
+        ),
+        (client("FAILBACK_COMPLETED", "STOPPED"), (), "it is reprotected: only what is not converted is ended"),
+        (
+            client(),
+            (conversion(ended=-30, created=-40),),
+            f"it is stuck (job {JOB} has converted its failback client, and DRS does not call the failback completed",
+        ),
+    ],
+)
+def test_a_cancel_ends_only_failbacks_of_what_is_not_converted(record, jobs, why):
+    found = why_not_ended(where(record, *jobs)[0])
+
+    assert found == why or (why and found.startswith(why) and found.endswith("only what is not converted is ended"))
+
+
+@pytest.mark.parametrize(
+    ("others", "is_followed"),
+    [
+        ((), False),
+        ((OtherWayBack("r2", REPROTECT, ("mill",)),), True),
+        ((OtherWayBack("r2", REPROTECT),), True),
+        ((OtherWayBack("r2", FAILBACK, ("mill", "web"), has_passed=False),), True),
+        ((OtherWayBack("r2", FAILBACK, ("web",)),), False),
+    ],
+)
+def test_a_cancelled_run_ends_nothing_that_another_run_follows(others, is_followed):
+    words = (
+        "no failback was ended: r2 goes on with the same machines. Cancel that one with the same order, or end them "
+        "with DrsStopFailbackOperator"
+    )
+
+    assert why_followed(["mill"], others) == (words if is_followed else "")
