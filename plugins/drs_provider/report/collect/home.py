@@ -1,6 +1,6 @@
 """How a failback ended after its waves, as its report's evidence has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from drs_provider.report.evidence import HomeStep, WayHomeFacts
@@ -15,7 +15,7 @@ Does = Literal["protect_again", "agree", "remove_recovered", "at_rest"]
 _DOES: Final[tuple[Does, ...]] = ("protect_again", "agree", "remove_recovered", "at_rest")
 """The tasks at the end, in their order."""
 
-_DONE: Final = {
+_DONE: Final[Mapping[str, str]] = {
     FailbackCall.STOP_REPLICATION: "stopped",
     FailbackCall.TERMINATE: "terminated",
     FailbackCall.DISCONNECT_INSTANCE: "disconnected",

@@ -52,10 +52,10 @@ class StopClients(LeavesTimes, BaseOperator):
         return self.execute(context)
 
     def _servers(self, context: Context) -> "tuple[PreflightServer, ...]":
-        preflight = cut_over_of(context, self.plan, self.digest)
         order = order_of(context)
         if order is None or not order.is_cancellation:
             raise AirflowSkipException("nobody has cancelled the run with the order to end its failbacks")
+        preflight = cut_over_of(context, self.plan, self.digest)
         leave(context["ti"], order)
         going = servers_going_home(preflight, self.home)
         if not (found := tuple(server for server in going if server.back and server.back.is_converted)):
