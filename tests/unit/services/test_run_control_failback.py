@@ -121,7 +121,10 @@ AGAIN = f"trigger {DAG} in Airflow with mode failback"
     [
         (
             {},
-            "production stays where it was recovered: what has stopped its writes already must be taken back by people",
+            (
+                "production stays where it was recovered, and is copied to its origin as before: what has stopped its "
+                "writes already must be taken back by people"
+            ),
         ),
         (
             {**LAUNCHED, PROTECTS[0]: "deferred", PROTECTS[1]: "success"},

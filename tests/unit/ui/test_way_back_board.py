@@ -80,7 +80,8 @@ def test_the_page_says_what_goes_on_and_knows_no_recovery_time():
 def a_failback(**states):
     """A failback whose only wave is launched by now; the tasks of its end follow one another."""
     order = ["preflight.check", "db.start_recovery", "db.recovery_job"]
-    order += [f"finish.{name}" for name in ("protect_again", "agree", "remove_recovered", "at_rest", "report")]
+    ends = ("protect_again", "agree", "remove_recovered", "at_rest", "stop_failback", "report")
+    order += [f"finish.{name}" for name in ends]
     found = {"preflight.check": "success", "db.start_recovery": "success", **states}
     run = RunData(
         dag_id="drs.shop.failback",
@@ -115,3 +116,12 @@ def a_failback(**states):
 )
 def test_a_failback_says_what_its_next_stage_does(states, then):
     assert a_failback(**states).activity.next == [then]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_shown"), [(None, False), ("skipped", False), ("running", True), ("failed", True)]
+)
+def test_what_ends_failbacks_is_shown_only_where_somebody_has_ordered_it(state, is_shown):
+    board = a_failback(**{"db.recovery_job": "failed", "finish.stop_failback": state})
+
+    assert ("End failbacks after a cancel" in [row.name for row in board.final_tasks]) is is_shown

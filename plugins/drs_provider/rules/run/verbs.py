@@ -184,7 +184,8 @@ def _left_by_a_failback(run: RunView) -> str:
     """Say where production is after a failback that is cancelled, and who protects it."""
     if not any(wave.has_begun or wave.launched for wave in run.waves):
         return (
-            "production stays where it was recovered: what has stopped its writes already must be taken back by people"
+            "production stays where it was recovered, and is copied to its origin as before: what has stopped its "
+            "writes already must be taken back by people"
         )
     again = how_to_start(run.plan, run.mode)
     protects = names.tasks_that(run.tasks, names.FINISH_GROUP, names.PROTECT_AGAIN)

@@ -299,12 +299,12 @@ class StartBack(DrsStartRecoveryOperator):
             raise RunRefused(f"nothing was launched: {some(against, MANY, '; ')}. Start a new run, which asks again")
 
     def _ensure_agreed(self, clients: Sequence[str]) -> None:
-        """Convert only what preflight has shown as a machine of a data centre: people have agreed to that."""
-        shown = {server.server_id for server in self.servers if server.back and server.back.from_data_centre}
+        """Convert only what preflight has shown as a machine that is converted: people have agreed to that."""
+        shown = {server.server_id for server in self.servers if server.back and server.back.is_converted}
         if against := [name for name in clients if name not in shown]:
             raise RunRefused(
-                f"nothing was launched: preflight has not shown {some(self._names(against), MANY)} as machines of a "
-                "data centre. Start a new run, which asks again"
+                f"nothing was launched: preflight has not shown that {some(self._names(against), MANY)} are converted "
+                "in a data centre. Start a new run, which asks again"
             )
 
     def _points(self, context: Context, hook: "DrsHook", servers: Sequence[str]) -> Mapping[str, str]:
