@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from drs_provider.dag.failback.cut_over.start import StartBack
 from drs_provider.dag.failback.cut_over.stop_clients import StopClients
+from drs_provider.hooks.failback import FailbackHook
 from drs_provider.rules.run.handover import RunOrder
 from kit.dag_runs import calls
 from kit.failback_plans import CENTRE, DB, EAST, WEB, WEST, failback_servers
@@ -188,3 +189,30 @@ def test_a_cancel_before_the_launch_keeps_the_copy_unless_it_says_otherwise(go_b
     assert calls(simulator, "StartFailbackLaunch") == []
     # Although the plan asks nobody: nothing proves the last sync.
     assert {task for task, *_ in people.asked} == {"preflight.approval"}
+
+
+@pytest.mark.timeout(500)
+def test_a_run_that_died_after_its_conversion_is_taken_over_and_the_machine_is_converted_once(
+    go_back, ready, simulator, monkeypatch
+):
+    """The next run knows nothing of the first: it goes by what the cloud says, as another Airflow would."""
+    instance = ready(CENTRE)[CENTRE]
+    convert = FailbackHook.start_failback_launch
+
+    def dies(self, *args, **kwargs):
+        convert(self, *args, **kwargs)
+        raise RuntimeError("the worker is gone")
+
+    with People({"preflight.approval": [("ann", "Approve")] * 2, "finish.agree": [("bob", "Approve")]}) as people:
+        with monkeypatch.context() as patched:
+            patched.setattr(FailbackHook, "start_failback_launch", dies)
+            died = go_back(ALONE, folder="died", **GO)
+        ended = go_back(ALONE, folder="ended", **GO)
+
+    assert died.report["verdict"] == "failed"
+    assert (ended.state, ended.servers) == ("success", {"centre1": "launched"}), ended.report["verdict_reason"]
+    assert converted(simulator) == [instance]
+    assert records(simulator) == []
+    question = [body for task, _, body in people.asked if task == "preflight.approval"][-1]
+    assert "**its machine, converted already**" in question
+    assert f"it is taken for production, and what {instance} has written since is lost" in question
