@@ -93,7 +93,7 @@ _SETTINGS: Final = (
 _ACTIONS: Final = ("drs:ListLaunchActions", "drs:PutLaunchAction", "drs:DeleteLaunchAction", "ssm:DescribeDocument")
 
 _REVERSAL: Final = ("drs:ReverseReplication", "drs:DescribeReplicationConfigurationTemplates")
-_CLIENTS: Final = ("drs:StartFailbackLaunch", "drs:TagResource", "drs:DescribeJobLogItems", "drs:StopFailback")
+_CLIENTS: Final = ("drs:StartFailbackLaunch", "drs:DescribeJobLogItems", "drs:StopFailback")
 _REMOVAL_HERE: Final = (
     "drs:TerminateRecoveryInstances",
     "drs:DeleteRecoveryInstance",
