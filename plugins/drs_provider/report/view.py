@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from drs_provider.formatting import duration, instant_words, share
+from drs_provider.report.home.rows import HomeRow, home_rows
 from drs_provider.report.result import (
     Failure,
     ObjectiveOutcome,
@@ -145,6 +146,7 @@ class View:
     dead_worst: str
     overhead: str
     airflow_url: str | None
+    home: tuple[HomeRow, ...] = ()
 
 
 def view_of(report: RunReport) -> View:
@@ -165,6 +167,7 @@ def view_of(report: RunReport) -> View:
         dead_worst=duration(worst_gap),
         overhead=share(report.critical_path.overhead_share),
         airflow_url=web_url(report.run.airflow_url),
+        home=home_rows(report),
     )
 
 
@@ -257,6 +260,8 @@ def notes_of(server: ServerReport) -> Iterator[str]:
         why = {"source_unreachable": ", source unreachable", "older_point": ", older than the one that failed"}
         why["quiesced"] = ", made after its writes had stopped"
         yield f"pinned to {instant_words(server.point.at)}{why.get(server.point.why, '')}"
+    if server.not_synced:
+        yield f"its last sync is not proven: {server.not_synced}"
     if server.source_stopped:
         yield f"its source {server.source_stopped} is stopped"
     for attempt in server.tries:
