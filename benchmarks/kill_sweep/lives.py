@@ -60,7 +60,7 @@ def dag_of(kind: Kind, home: Path) -> Any:
 
 
 @contextmanager
-def _fewer_clients() -> Iterator[None]:
+def fewer_clients() -> Iterator[None]:
     """Make each client once: botocore reads its models for every one, which takes longer than what it is asked."""
     made: dict[tuple[object, ...], Any] = {}
     create = Session.create_client
@@ -75,7 +75,7 @@ def _fewer_clients() -> Iterator[None]:
         yield
 
 
-@_fewer_clients()
+@fewer_clients()
 def lived(
     kind: Kind,
     simulator: SimulatorHandle,
@@ -97,7 +97,7 @@ def lived(
     before, settings = _instances(simulator), _settings(simulator)
     began, jobs = len(_calls(simulator)), {job["jobID"] for job in _jobs(simulator)}
     watch = watch_of(kind, simulator)
-    with _simulated_time(simulator) as (clock, loop):
+    with simulated_time(simulator) as (clock, loop):
         runs = MortalRuns(death)
         first = MortalRun(
             dag_of(kind, home), kind.conf, "manual__first", clock, runs, answers=kind.answers, gone_with_it=elsewhere
@@ -171,7 +171,8 @@ def _continued(kind: Kind, simulator: SimulatorHandle, first: MortalRun) -> Mapp
 
 
 @contextmanager
-def _simulated_time(simulator: SimulatorHandle) -> Iterator[tuple[RehearsalClock, JumpingLoop]]:
+def simulated_time(simulator: SimulatorHandle) -> Iterator[tuple[RehearsalClock, JumpingLoop]]:
+    """Let everything in this process go by the simulator's clock, which jumps."""
     control = SimulatorControl(simulator.url)
     clock = RehearsalClock(control.now(), control.advance)
     clocks.install(RehearsalTime(clock))
