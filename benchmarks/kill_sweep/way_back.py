@@ -1,4 +1,4 @@
-"""Whether a run that brings servers back to their origin has kept every rule, by what both Regions had meanwhile. Pure."""
+"""Whether a run that brings servers back has kept every rule, by what both Regions had meanwhile. Pure."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
