@@ -133,6 +133,12 @@ class World:
         self.east.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": backs[name]} for name in names])
         self.simulator.advance("40m")
 
+    def protected(self, *instances):
+        """Those of these instances in the origin that EC2 does not terminate."""
+        ec2, attribute = self.client("ec2", EAST), "disableApiTermination"
+        found = {name: ec2.describe_instance_attribute(InstanceId=name, Attribute=attribute) for name in instances}
+        return {name for name, each in found.items() if each["DisableApiTermination"]["Value"]}
+
     def launched_in_origin(self, account=HERE):
         """FAILBACK servers of every launch for good that DRS has accepted there, in their order."""
         return [
@@ -278,9 +284,9 @@ def test_two_airflows_die_on_the_way_and_a_third_ends_it(world, airflows, plan):
         + "waves: [{name: database, groups: [db, mail]}, {name: web, groups: [web]}]\n"
     )
 
-    airflows.run(BACK, GO, answers=YES, dies_before="database.start_recovery")
+    airflows.run(BACK, GO, answers=YES, dies_before="web.recovery_job")
     assert world.launched_in_origin() == [backs["four"]]
-    assert world.in_ec2(EAST)[original] == "stopped"
+    assert world.in_ec2(EAST)[original] == "running"
     airflows.run(BACK, GO, answers=YES, dies_before="finish.protect_again")
     launched = world.launched_in_origin()
     assert launched[0] == backs["four"]
@@ -295,12 +301,8 @@ def test_two_airflows_die_on_the_way_and_a_third_ends_it(world, airflows, plan):
     assert world.launched_in_origin() == launched
     assert len(set(world.reversed_times(EAST))) == len(world.reversed_times(EAST)) == len(ours)
     assert world.replicated("one")[0] == original
-    protected = world.client("ec2", EAST).describe_instance_attribute(
-        InstanceId=original, Attribute="disableApiTermination"
-    )
-    assert protected["DisableApiTermination"]["Value"] is True, (
-        "what the Airflow that died has launched is protected too"
-    )
+    production = {name: world.replicated(name)[0] for name in ours}
+    assert world.protected(*production.values()) == set(production.values()), "four's Airflow died before it was up"
     assert {name: world.recovered(IDS[name]) for name in strangers} == strangers
 
 
