@@ -10,7 +10,7 @@ from drs_provider.api.sources import ApiSources
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.inventory.cache import Inventory
-from drs_provider.ui.console import add_console
+from drs_provider.ui.console.app import add_console
 from fastapi import FastAPI, HTTPException
 
 with warnings.catch_warnings():
@@ -90,13 +90,14 @@ class Console:
             access=ConsoleAccess(
                 may_read=self._may_read,
                 may_edit_groups=self._may_edit,
+                may_edit=lambda: self.may_edit,
                 readable_dags=lambda: self.readable,
                 editable_dags=lambda: self.editable,
                 audit=lambda: lambda event, extra: self.audit.append((event, extra)),
             ),
             inventory=self.inventory,
             plans_folder=lambda: self.plans,
-            drawn_library=lambda: lambda folder: Library(),
+            drawn_library=lambda: lambda _folder: Library(),
             more_accounts=lambda: self.more,
             may_write=lambda: self.may_write,
             now=lambda: self.now,

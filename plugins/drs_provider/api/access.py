@@ -15,6 +15,8 @@ class ConsoleAccess:
     """Lets nobody through who may not read DAGs: the least that any route asks for."""
     may_edit_groups: Callable[..., Any]
     """Lets nobody through who may not change protection groups."""
+    may_edit: Callable[..., bool]
+    """Tells whether ``may_edit_groups`` would let the caller through."""
     readable_dags: Callable[..., Collection[str]]
     """The ids of the DAGs that the caller may read."""
     editable_dags: Callable[..., Collection[str]]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
 from drs_provider import __version__
-from drs_provider.api.problems import PRIVATE, RESPONSES, add_problem_handlers
+from drs_provider.api.problems import PRIVATE, RESPONSES, add_problem_handlers, with_problem_type
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import protection_groups_router
 from drs_provider.api.v1.source_servers import source_servers_router
@@ -42,7 +42,7 @@ def create_api(sources: ApiSources, *more: APIRouter) -> FastAPI:
     @app.get("/openapi.json", dependencies=[Depends(sources.access.may_read)], include_in_schema=False)
     def openapi(request: Request) -> dict[str, Any]:
         """Describe this API."""
-        document = dict(app.openapi())
+        document = with_problem_type(dict(app.openapi()))
         document["servers"] = [{"url": str(request.scope.get("root_path") or "/")}]
         return document
 

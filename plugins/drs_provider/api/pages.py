@@ -61,7 +61,7 @@ def take_page(
     value_of = fields[name] if name else key
     order = _Order(value_of, key, backwards=backwards)
     standing = sorted(rows, key=order.place)
-    if after is not None:
+    if after:
         begin = _read(after, sort or "")
         standing = [row for row in standing if order.place(row) > order.place_of(*begin)]
     page = tuple(standing[:limit])

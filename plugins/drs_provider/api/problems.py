@@ -56,19 +56,23 @@ class RequestRefused(Exception):
         self.status, self.detail, self.errors, self.headers = status, detail, tuple(errors), headers or {}
 
 
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    code: {"model": ProblemDocument, "description": HTTPStatus(code).phrase, "content": {MEDIA_TYPE: {}}}
-    for code in (400, 401, 403, 422)
-}
-"""What every route may answer with, for the OpenAPI document."""
-
-
 def more_responses(*codes: int) -> dict[int | str, dict[str, Any]]:
-    """Return further refusals of a route, for the OpenAPI document."""
-    return {
-        code: {"model": ProblemDocument, "description": HTTPStatus(code).phrase, "content": {MEDIA_TYPE: {}}}
-        for code in codes
-    }
+    """Return refusals of a route, for the OpenAPI document."""
+    return {code: {"model": ProblemDocument, "description": HTTPStatus(code).phrase} for code in codes}
+
+
+RESPONSES: Final = more_responses(400, 401, 403, 422)
+"""What every route may answer with."""
+
+
+def with_problem_type(document: dict[str, Any]) -> dict[str, Any]:
+    """Return an OpenAPI document that says of every refusal that it is a problem document."""
+    for path in document["paths"].values():
+        for operation in path.values():
+            for code, response in operation["responses"].items():
+                if int(code) >= HTTPStatus.BAD_REQUEST:
+                    response["content"] = {MEDIA_TYPE: next(iter(response["content"].values()))}
+    return document
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -11,8 +11,8 @@ from fastapi import Depends
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.plan.loader import Library, holds_plans
 from drs_provider.services.groups.catalog import GroupCatalog, catalog_of, read_catalog
+from drs_provider.services.groups.survey import InventorySurvey, survey, targets_of_inventory
 from drs_provider.services.inventory.cache import Inventory
-from drs_provider.services.inventory.survey import InventorySurvey, survey, targets_of_inventory
 
 
 @dataclass(frozen=True)

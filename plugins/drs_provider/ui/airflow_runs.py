@@ -47,8 +47,8 @@ from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
-from drs_provider.ui.console import add_console
-from drs_provider.ui.console_airflow import console_sources
+from drs_provider.ui.console.airflow_sources import console_sources
+from drs_provider.ui.console.app import add_console
 from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped

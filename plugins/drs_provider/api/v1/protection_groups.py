@@ -19,7 +19,7 @@ from drs_provider.plan.problems import Problem
 from drs_provider.services.groups.catalog import GroupCatalog, WrittenGroup
 from drs_provider.services.groups.resolve import new_conflicts, resolve
 from drs_provider.services.groups.save import AuditRecord, GroupEditor, GroupRefusedError, SavedChange
-from drs_provider.services.inventory.survey import InventorySurvey, is_editable, is_visible
+from drs_provider.services.groups.survey import InventorySurvey, is_editable, is_visible
 
 GroupName = Annotated[str, Field(max_length=100)]
 
@@ -229,7 +229,8 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         wanted = _yaml_able(definition)
         read = _reader(if_match)
         read(group.digest)
-        _refuse_conflicts(new_conflicts(group.name, wanted, catalog, now))
+        if wanted.get("name") == group.name:  # else it is refused for that
+            _refuse_conflicts(new_conflicts(group.name, wanted, catalog, now))
         saved = _changed(groups.folder, lambda: groups.change(group.name, wanted, read=read, dry_run=dry_run))
         return _answer(saved, response)
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
 from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
-from drs_provider.rules.inventory.views import VIEWS, ServerRow
+from drs_provider.rules.inventory.views import VIEWS, InventoryRow
 from drs_provider.services.groups.catalog import GroupCatalog
+from drs_provider.services.groups.survey import InventorySurvey, is_visible
 from drs_provider.services.inventory.cache import AccountState
-from drs_provider.services.inventory.survey import InventorySurvey, is_visible
 
 View = Literal["all", "unprotected", "not-in-plan", "lagging", "not-replicating"]
 
@@ -39,7 +39,7 @@ class AccountList(BaseModel):
     accounts: list[Account]
 
 
-class Launch(BaseModel):
+class ServerLaunch(BaseModel):
     """The newest launch of a server."""
 
     kind: str = Field(description="`DRILL` or `RECOVERY`.")
@@ -48,7 +48,7 @@ class Launch(BaseModel):
     at: datetime | None
 
 
-class Instance(BaseModel):
+class ServerInstance(BaseModel):
     """The live recovery instance of a server."""
 
     instance_id: str
@@ -64,7 +64,7 @@ class SourceServer(BaseModel):
     hostname: str
     account: str
     region: str
-    state: str = Field(description="DRS's `dataReplicationState`; `UNKNOWN`: a group names it, DRS does not list it.")
+    state: str = Field(description="DRS's own word; `NOT_LISTED`: a group names it, DRS does not list it.")
     direction: str
     lag_seconds: float | None
     backlog_bytes: int
@@ -78,8 +78,8 @@ class SourceServer(BaseModel):
     plans: list[str]
     objective_seconds: float | None = Field(description="The strictest RPO of its plans.")
     problems: list[str]
-    last_launch: Launch | None
-    instance: Instance | None
+    last_launch: ServerLaunch | None
+    instance: ServerInstance | None
 
 
 class SourceServerDetail(SourceServer):
@@ -98,7 +98,7 @@ class SourceServerList(BaseModel):
     accounts: list[Account]
 
 
-FIELDS: Final[Mapping[str, Callable[[ServerRow], SortKey | None]]] = {
+FIELDS: Final[Mapping[str, Callable[[InventoryRow], SortKey | None]]] = {
     "hostname": lambda row: row.server.hostname.lower(),
     "server_id": lambda row: row.server.server_id,
     "account": lambda row: row.server.place.account,
@@ -125,7 +125,7 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
         now: Annotated[InventorySurvey, Depends(look)],
         catalog: Annotated[GroupCatalog, Depends(catalog_now)],
         readable: Annotated[Collection[str], Depends(readable_dags)],
-    ) -> list[ServerRow]:
+    ) -> list[InventoryRow]:
         return visible_rows(now.rows, catalog, readable)
 
     @router.get("/accounts")
@@ -133,9 +133,9 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
         """List the accounts and Regions of the inventory, with the age of what is known of each."""
         return AccountList(accounts=accounts_of(now.states, sources.now()))
 
-    @router.get("/source-servers", responses=more_responses())
+    @router.get("/source-servers")
     def source_servers(  # noqa: PLR0917  (the filters of its address)
-        rows: Annotated[list[ServerRow], Depends(visible)],
+        rows: Annotated[list[InventoryRow], Depends(visible)],
         now: Annotated[InventorySurvey, Depends(look)],
         view: View = "all",
         q: Search = "",
@@ -161,7 +161,7 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
         )
 
     @router.get("/source-servers/{server_id}", responses=more_responses(404))
-    def source_server(server_id: str, rows: Annotated[list[ServerRow], Depends(visible)]) -> SourceServerDetail:
+    def source_server(server_id: str, rows: Annotated[list[InventoryRow], Depends(visible)]) -> SourceServerDetail:
         """Read one source server, with its newest recovery point, which costs a call to DRS."""
         row = next((row for row in rows if row.server.server_id == server_id), None)
         if row is None:
@@ -174,15 +174,15 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
     return router
 
 
-def visible_rows(rows: Iterable[ServerRow], catalog: GroupCatalog, readable: Collection[str]) -> list[ServerRow]:
+def visible_rows(rows: Iterable[InventoryRow], catalog: GroupCatalog, readable: Collection[str]) -> list[InventoryRow]:
     """Leave out the servers of groups that the caller may not see."""
     shown = {name: is_visible(name, catalog, readable) for name in catalog.groups}
     return [row for row in rows if not row.groups or any(shown.get(group, False) for group in row.groups)]
 
 
 def filtered(
-    rows: Iterable[ServerRow], *, view: str, text: str, exact: Mapping[str, str], tags: Iterable[str]
-) -> list[ServerRow]:
+    rows: Iterable[InventoryRow], *, view: str, text: str, exact: Mapping[str, str], tags: Iterable[str]
+) -> list[InventoryRow]:
     """Return the rows of a view that hold a text and have these values and tags."""
     belongs, needle = VIEWS[view], text.strip().lower()
     wanted = [tag.partition("=") for tag in tags]
@@ -198,7 +198,7 @@ def filtered(
     ]
 
 
-def _values(row: ServerRow, name: str) -> Collection[str]:
+def _values(row: InventoryRow, name: str) -> Collection[str]:
     server = row.server
     match name:
         case "account":
@@ -213,19 +213,19 @@ def _values(row: ServerRow, name: str) -> Collection[str]:
             return row.plans
 
 
-def _text(row: ServerRow) -> str:
+def _text(row: InventoryRow) -> str:
     server = row.server
     tags = (f"{key}={value}" for key, value in server.tags.items())
     instance = server.instance.ec2_instance_id if server.instance else ""
     return "\n".join((server.hostname, server.server_id, instance, *row.groups, *row.plans, *tags)).lower()
 
 
-def row_key(row: ServerRow) -> str:
+def row_key(row: InventoryRow) -> str:
     """What no two rows have in common."""
     return f"{row.server.server_id} {row.server.place.account} {row.server.place.region}"
 
 
-def server_of(row: ServerRow) -> SourceServer:
+def server_of(row: InventoryRow) -> SourceServer:
     """Write a row as the API does."""
     server, launch, instance = row.server, row.server.last_launch, row.server.instance
     return SourceServer(
@@ -247,9 +247,9 @@ def server_of(row: ServerRow) -> SourceServer:
         plans=list(row.plans),
         objective_seconds=None if row.objective is None else row.objective.total_seconds(),
         problems=list(row.problems),
-        last_launch=launch and Launch(kind=launch.kind, status=launch.status, job_id=launch.job_id, at=launch.at),
+        last_launch=launch and ServerLaunch(kind=launch.kind, status=launch.status, job_id=launch.job_id, at=launch.at),
         instance=instance
-        and Instance(
+        and ServerInstance(
             instance_id=instance.instance_id,
             ec2_instance_id=instance.ec2_instance_id,
             ec2_state=instance.ec2_state,

@@ -132,7 +132,7 @@ class Editor:
         column = self._column(part.content if not part.entries else part.entries[0][0].start)
         kept = [entry for entry in part.entries if entry[0].text in wanted]
         added = {key: value for key, value in wanted.items() if key not in {entry[0].text for entry in part.entries}}
-        if part.entries and not kept:
+        if wanted and not kept:  # nothing of it stays
             self._replace_all(part, wanted, column)
             return
         for position, (key, value) in enumerate(part.entries):

@@ -15,6 +15,9 @@ FAILBACK: Final = "FAILBACK"
 """``replicationDirection`` of a server that goes back to where it came from."""
 
 UNKNOWN: Final = "UNKNOWN"
+"""State of a server of which DRS does not say it."""
+
+NOT_LISTED: Final = "NOT_LISTED"
 """State of a server that a group names and DRS does not list."""
 
 
@@ -29,7 +32,7 @@ class LatestLaunch:
 
 
 @dataclass(frozen=True, slots=True)
-class LaunchedInstance:
+class InventoryInstance:
     """The live recovery instance of a server."""
 
     instance_id: str
@@ -42,7 +45,7 @@ class LaunchedInstance:
 class InventoryServer:
     """A source server in an account and Region.
 
-    ``state`` is DRS's ``dataReplicationState``, ``UNKNOWN`` where DRS does not list the server. ``lag_seconds`` None:
+    ``state`` is DRS's ``dataReplicationState``, or one of the two above. ``lag_seconds`` None:
     DRS does not say. ``trouble`` is what keeps replication back, in words. ``last_seen``: when DRS last heard of its
     agent.
     """
@@ -61,7 +64,7 @@ class InventoryServer:
     source_region: str = ""
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     last_launch: LatestLaunch | None = None
-    instance: LaunchedInstance | None = None
+    instance: InventoryInstance | None = None
 
 
 def read_servers(servers: Sequence[Answer], instances: Sequence[Answer], place: Place) -> tuple[InventoryServer, ...]:
@@ -112,8 +115,8 @@ def _launch(server: Answer) -> LatestLaunch | None:
     )
 
 
-def _instance(instance: Answer) -> LaunchedInstance:
-    return LaunchedInstance(
+def _instance(instance: Answer) -> InventoryInstance:
+    return InventoryInstance(
         str(instance.get("recoveryInstanceID") or ""),
         str(instance.get("ec2InstanceID") or ""),
         intern(str(instance.get("ec2InstanceState") or "")),

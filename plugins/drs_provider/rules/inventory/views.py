@@ -8,18 +8,18 @@ from typing import Final
 from drs_provider.formatting import duration
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.inventory.membership import Membership
-from drs_provider.rules.inventory.server import FAILBACK, UNKNOWN, InventoryServer
+from drs_provider.rules.inventory.server import FAILBACK, NOT_LISTED, UNKNOWN, InventoryServer
 from drs_provider.rules.run.roster import Place, Target, target_of
 
 STUCK: Final = frozenset({"STALLED", "DISCONNECTED", "STOPPED", "PAUSED"})
 """States in which no data arrives, and none will by itself."""
 
-NOT_REPLICATED: Final = frozenset({*STUCK, UNKNOWN, "INITIATING", "INITIAL_SYNC"})
+NOT_REPLICATED: Final = frozenset({*STUCK, UNKNOWN, NOT_LISTED, "INITIATING", "INITIAL_SYNC"})
 """States in which the newest data is not there to recover: it stands still, or was never there."""
 
 
 @dataclass(frozen=True)
-class ServerRow:
+class InventoryRow:
     """A server of the inventory with where it belongs, and what is to say of it.
 
     ``problems`` are sentences for people; none: there is nothing to do.
@@ -57,7 +57,7 @@ class ServerRow:
         return self.objective is not None and lag is not None and lag > self.objective.total_seconds()
 
 
-VIEWS: Final[Mapping[str, Callable[[ServerRow], bool]]] = {
+VIEWS: Final[Mapping[str, Callable[[InventoryRow], bool]]] = {
     "all": lambda _: True,
     "unprotected": lambda row: row.is_unprotected,
     "not-in-plan": lambda row: row.is_not_in_plan,
@@ -72,14 +72,14 @@ def make_rows(
     membership: Membership,
     groups: Mapping[str, ProtectionGroup],
     places: Mapping[Target, Place],
-) -> tuple[ServerRow, ...]:
+) -> tuple[InventoryRow, ...]:
     """Return a row for every server, and one for every server that a group names and DRS does not list.
 
     :param places: the accounts and Regions that have answered; of others nobody knows what they lack
     """
     known = {server.server_id for server in servers}
     missing = {
-        member.id: InventoryServer(member.id, member.id, place, UNKNOWN)
+        member.id: InventoryServer(member.id, member.id, place, NOT_LISTED)
         for group in groups.values()
         if (place := places.get(target_of(group))) is not None
         for member in group.servers
@@ -88,17 +88,17 @@ def make_rows(
     return tuple(_row(server, membership) for server in (*servers, *missing.values()))
 
 
-def _row(server: InventoryServer, membership: Membership) -> ServerRow:
+def _row(server: InventoryServer, membership: Membership) -> InventoryRow:
     groups = membership.groups.get(server.server_id, ())
     plans, objective = membership.plans_of(server.server_id), membership.objective_of(server.server_id)
     problems = tuple(_problems(server, groups, objective))
-    return ServerRow(server, groups, plans, objective, problems)
+    return InventoryRow(server, groups, plans, objective, problems)
 
 
 def _problems(server: InventoryServer, groups: Sequence[str], objective: timedelta | None) -> Iterator[str]:
     if len(groups) > 1:
         yield f"is in {len(groups)} groups, {' and '.join(groups)}: a server belongs to one"
-    if server.state == UNKNOWN:
+    if server.state == NOT_LISTED:
         yield f"DRS does not know it in {server.place}"
     elif server.state in NOT_REPLICATED:
         yield f"replication: {server.state}{f': {server.trouble}' if server.trouble else ''}"

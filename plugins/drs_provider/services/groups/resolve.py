@@ -13,7 +13,7 @@ from drs_provider.plan.yaml_source import read_documents
 from drs_provider.rules.inventory.membership import find_conflicts, find_members
 from drs_provider.rules.run.roster import target_of
 from drs_provider.services.groups.catalog import GroupCatalog
-from drs_provider.services.inventory.survey import InventorySurvey
+from drs_provider.services.groups.survey import InventorySurvey
 
 
 @dataclass(frozen=True)

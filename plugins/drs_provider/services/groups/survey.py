@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drs_provider.rules.inventory.membership import Membership, find_membership
 from drs_provider.rules.inventory.server import InventoryServer
-from drs_provider.rules.inventory.views import ServerRow, make_rows
+from drs_provider.rules.inventory.views import InventoryRow, make_rows
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Place, Target
 from drs_provider.services.groups.catalog import GroupCatalog
@@ -18,7 +18,7 @@ class InventorySurvey:
 
     states: tuple[AccountState, ...]
     servers: tuple[InventoryServer, ...]
-    rows: tuple[ServerRow, ...]
+    rows: tuple[InventoryRow, ...]
     membership: Membership
     places: Mapping[Target, Place]
     catalog: GroupCatalog
