@@ -99,12 +99,13 @@ def test_airflows_cookie_serves_its_own_pages_only(api, plans, sign_in):
     assert (own.status_code, other.status_code) == (200, 403)
 
 
-def test_a_connection_of_airflows_database_is_asked(api, airflow_db, going_on):
+def test_a_connection_of_airflows_database_is_asked(api, airflow_db, going_on, monkeypatch):
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
     from drs_provider.rules.run.roster import Target
     from drs_provider.ui.console.airflow_sources import _hook
 
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # as airflow.api_fastapi.main does
     with create_session() as session:
         session.add(Connection(conn_id="console_test", conn_type="aws", extra='{"region_name": "eu-west-1"}'))
     try:

@@ -45,8 +45,8 @@ def configure(parser: ArgumentParser) -> None:
     """Add this command's options."""
     parser.description = (
         "List the source servers of every account and Region that the groups and DRS_INVENTORY name, with where they "
-        "belong. Uses the Airflow connections of the groups, from the environment (AIRFLOW_CONN_…) or Airflow's own "
-        "database. Exit codes: 0 everything has answered, 1 something has not, 2 wrong use."
+        "belong. Uses the Airflow connections of the groups, from the environment (AIRFLOW_CONN_…) or a secrets "
+        "backend. Exit codes: 0 everything has answered, 1 something has not, 2 wrong use."
     )
     parser.add_argument("--view", choices=tuple(VIEWS), default="all", help="which servers; default: all")
     parser.add_argument("--plans", type=Path, metavar="FOLDER", help="default: DRS_PLANS_FOLDER, else plans")
