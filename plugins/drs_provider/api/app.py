@@ -2,11 +2,12 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 
 from drs_provider import __version__
-from drs_provider.api.problems import PRIVATE, RESPONSES, add_problem_handlers, with_problem_type
+from drs_provider.api.bounds import RequestBounds
+from drs_provider.api.problems import RESPONSES, add_problem_handlers, with_problem_type
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import protection_groups_router
 from drs_provider.api.v1.source_servers import source_servers_router
@@ -32,12 +33,7 @@ def create_api(sources: ApiSources, *more: APIRouter) -> FastAPI:
     )
     add_problem_handlers(app)
 
-    @app.middleware("http")
-    async def keep_private(request: Request, call_next: Any) -> Response:
-        answer: Response = await call_next(request)
-        for name, value in PRIVATE.items():
-            answer.headers.setdefault(name, value)
-        return answer
+    app.add_middleware(RequestBounds)
 
     @app.get("/openapi.json", dependencies=[Depends(sources.access.may_read)], include_in_schema=False)
     def openapi(request: Request) -> dict[str, Any]:

@@ -141,3 +141,32 @@ def test_the_document_describes_every_route_and_its_problems(console):
         for operation in path.values():
             refused = operation["responses"]["422"]["content"]
             assert refused == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_body_without_end_is_not_read(console, is_told):
+    sent = []
+
+    def chunks():
+        for _ in range(100):
+            sent.append(1)
+            yield b"[" + b"1," * 50_000
+
+    content = b"".join(chunks()) if is_told else chunks()
+    answer = console.client().post(
+        "/api/v1/protection-groups/resolve", content=content, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code == (413 if is_told else 400)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "{", "\x00", '"text"', "[1]", "null", "1e999", ""])
+def test_a_body_that_is_no_definition_is_refused(console, body):
+    answer = console.client().post(
+        "/api/v1/protection-groups/resolve", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
