@@ -102,7 +102,7 @@ def row_as_json(row: InventoryRow) -> dict[str, JsonValue]:
         "backlog_bytes": server.backlog_bytes,
         "trouble": server.trouble,
         "agent_version": server.agent_version,
-        "last_seen": server.last_seen and server.last_seen.isoformat(),
+        "last_seen": _written(server.last_seen),
         "source_account": server.source_account,
         "source_region": server.source_region,
         "tags": dict(server.tags),
@@ -110,15 +110,15 @@ def row_as_json(row: InventoryRow) -> dict[str, JsonValue]:
         "plans": list(row.plans),
         "objective_seconds": None if row.objective is None else row.objective.total_seconds(),
         "problems": list(row.problems),
-        "last_launch": launch
-        and {
-            "kind": launch.kind,
-            "status": launch.status,
-            "job_id": launch.job_id,
-            "at": launch.at and launch.at.isoformat(),
-        },
-        "instance": instance and dict(asdict(instance)),
+        "last_launch": None
+        if launch is None
+        else {"kind": launch.kind, "status": launch.status, "job_id": launch.job_id, "at": _written(launch.at)},
+        "instance": None if instance is None else asdict(instance),
     }
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def aws_hook(target: Target) -> "InventoryHook":

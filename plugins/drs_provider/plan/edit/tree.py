@@ -46,29 +46,29 @@ def read_tree(text: str) -> list[YamlPart]:
 
 
 def _part(event: Any, events: Iterator[Any], text: str) -> YamlPart:
-    start = event.start_mark.index
+    start = _index(event.start_mark)
     if isinstance(event, AliasEvent):
-        return YamlPart("alias", start, event.end_mark.index, start, name=str(event.anchor))
+        return YamlPart("alias", start, _index(event.end_mark), start, name=str(event.anchor))
     anchor = str(event.anchor or "")
     content = _behind_anchor(text, start, anchor)
     if isinstance(event, ScalarEvent):
-        end = event.end_mark.index
+        end = _index(event.end_mark)
         if event.style is None and end > start:
             end = start + len(text[start:end].rstrip())
         return YamlPart("scalar", start, end, content, anchor=anchor, text=str(event.value))
     if isinstance(event, MappingStartEvent):
-        return _mapping(event, events, text, YamlPart("mapping", start, start, content, event.flow_style, anchor))
+        return _mapping(event, events, text, YamlPart("mapping", start, start, content, bool(event.flow_style), anchor))
     if isinstance(event, SequenceStartEvent):
-        return _list(event, events, text, YamlPart("list", start, start, content, event.flow_style, anchor))
+        return _list(event, events, text, YamlPart("list", start, start, content, bool(event.flow_style), anchor))
     raise TypeError(f"{type(event).__name__} where a value begins")
 
 
 def _mapping(event: Any, events: Iterator[Any], text: str, part: YamlPart) -> YamlPart:
-    part.end = event.end_mark.index
+    part.end = _index(event.end_mark)
     for following in events:
         if isinstance(following, MappingEndEvent):
             if part.is_flow:
-                part.end = following.end_mark.index
+                part.end = _index(following.end_mark)
             break
         key = _part(following, events, text)
         value = _part(next(events), events, text)
@@ -78,11 +78,11 @@ def _mapping(event: Any, events: Iterator[Any], text: str, part: YamlPart) -> Ya
 
 
 def _list(event: Any, events: Iterator[Any], text: str, part: YamlPart) -> YamlPart:
-    part.end = event.end_mark.index
+    part.end = _index(event.end_mark)
     for following in events:
         if isinstance(following, SequenceEndEvent):
             if part.is_flow:
-                part.end = following.end_mark.index
+                part.end = _index(following.end_mark)
             break
         part.items.append(_part(following, events, text))
         part.end = part.items[-1].end
@@ -96,3 +96,7 @@ def _behind_anchor(text: str, start: int, anchor: str) -> int:
     while end < len(text) and text[end] in " \t":
         end += 1
     return end
+
+
+def _index(mark: Any) -> int:
+    return int(mark.index)
