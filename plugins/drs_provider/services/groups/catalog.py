@@ -53,7 +53,6 @@ class GroupCatalog:
     groups: Mapping[str, WrittenGroup] = field(default_factory=dict)
     library: Library = field(default_factory=Library)
     plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    has_files: bool = True
 
     @property
     def models(self) -> dict[str, ProtectionGroup]:
@@ -81,7 +80,7 @@ class GroupCatalog:
 def read_catalog(folder: Path) -> GroupCatalog:
     """Read the groups of a plans folder, again only when one of its files has changed."""
     if not folder.is_dir():
-        return GroupCatalog(folder, has_files=False)
+        return GroupCatalog(folder)
     return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)), tuple(bad_links(folder)))
 
 
@@ -91,8 +90,8 @@ def catalog_of(library: Library, folder: Path) -> GroupCatalog:
         name: WrittenGroup(name, group.model_dump(mode="json", by_alias=True, exclude_unset=True), group, "", 0, "", ())
         for name, group in sorted(library.groups.items())
     }
-    found = GroupCatalog(folder, groups, library, has_files=False)
-    return GroupCatalog(folder, groups, library, _plans_by_group(found.recovery_plans), has_files=False)
+    found = GroupCatalog(folder, groups, library)
+    return GroupCatalog(folder, groups, library, _plans_by_group(found.recovery_plans))
 
 
 def digest_of_file(content: bytes) -> str:

@@ -41,12 +41,12 @@ Contents = list[tuple[Path, "bytes | Problem"]]
 class GroupRefusedError(Exception):
     """A change is not made: why, and every problem with its file and line.
 
-    :ivar kind: ``missing``, ``exists``, ``changed`` (since it was read), ``invalid`` or ``path``
+    :ivar kind: ``missing``, ``exists``, ``invalid`` or ``path``
     """
 
-    def __init__(self, kind: str, why: str, problems: Sequence[Problem] = (), *, diff: str = "") -> None:
+    def __init__(self, kind: str, why: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(kind, why)
-        self.kind, self.why, self.problems, self.diff = kind, why, tuple(problems), diff
+        self.kind, self.why, self.problems = kind, why, tuple(problems)
 
     def __str__(self) -> str:
         return self.why

@@ -123,18 +123,9 @@ class Inventory:
                     break
             return self._states(wanted)
 
-    def refresh(self, targets: Iterable[Target], *, wait: float) -> tuple[AccountState, ...]:
-        """Ask everywhere now, whatever the age, and wait for the answers."""
-        wanted = tuple(dict.fromkeys(targets))
-        with self._changed:
-            for target in wanted:
-                self._asked.pop(target, None)
-            self._kept.clear()
-        return self.look(wanted, wait=wait)
-
     def newest_recovery_point(self, server: InventoryServer) -> tuple[datetime | None, str]:
         """Ask DRS for the newest recovery point of a server; None: there is none, or the words say why not."""
-        hook = self.hook_for(server.place)
+        hook = self._hook_for(server.place)
         if hook is None:
             return None, "its account cannot be asked now"
         try:
@@ -143,8 +134,7 @@ class Inventory:
             return None, str(error)
         return (parse_instant(str(found["timestamp"])), "") if found else (None, "DRS has no recovery point of it")
 
-    def hook_for(self, place: Place) -> InventoryHook | None:
-        """Return a hook that leads to an account and Region; None: none has been made for it yet."""
+    def _hook_for(self, place: Place) -> InventoryHook | None:
         with self._changed:
             return next((asked.hook for asked in self._asked.values() if asked.place == place and asked.hook), None)
 

@@ -5,7 +5,7 @@ const element = (id) => document.getElementById(id);
 const before = JSON.parse(page.dataset.definition);
 let members = [...(before.servers || [])];
 const idOf = (member) => (typeof member === "string" ? member : member.id);
-const hostnames = new Map();
+const hostnames = new Map([...document.querySelectorAll("tr[data-id]")].map((row) => [row.dataset.id, row.dataset.hostname]));
 
 function say(...lines) {
   element("said").replaceChildren(...lines.map((line) => {
