@@ -16,7 +16,7 @@ NEW = {"kind": "ProtectionGroup", "name": "new", "region": "us-west-2", "servers
 @pytest.fixture
 def plans(tmp_path, monkeypatch, going_on):
     """A plans folder of this test's own, and accounts that answer from memory."""
-    from drs_provider.ui.console import airflow_sources
+    from drs_provider.hooks import quick
 
     folder = tmp_path / "plans"
     folder.mkdir()
@@ -26,7 +26,7 @@ def plans(tmp_path, monkeypatch, going_on):
     )
     account = FakeAccount(servers=[server(1, "db1"), server(2, "lost")])
     monkeypatch.setenv("DRS_PLANS_FOLDER", str(folder))
-    monkeypatch.setattr(airflow_sources, "QuickHook", lambda **_: account)
+    monkeypatch.setattr(quick, "QuickHook", lambda **_: account)
     return folder
 
 

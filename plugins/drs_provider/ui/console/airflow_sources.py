@@ -14,11 +14,10 @@ from drs_provider.airflow_internals.api_server import GetUserDep, SessionDep, ge
 from drs_provider.airflow_internals.metadata import Log
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.api.sources import ApiSources
-from drs_provider.hooks.quick import QuickHook
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.groups.save import AuditRecord
-from drs_provider.services.inventory.cache import Inventory
+from drs_provider.services.inventory.cache import Inventory, InventoryHook
 from drs_provider.ui.read_model import Runs
 
 
@@ -48,7 +47,9 @@ def console_sources(
     )
 
 
-def _hook(target: Target) -> QuickHook:
+def _hook(target: Target) -> InventoryHook:
+    from drs_provider.hooks.quick import QuickHook  # only now: no page waits for what takes seconds to import
+
     return QuickHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
 
 
