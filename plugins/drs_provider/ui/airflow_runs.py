@@ -47,6 +47,8 @@ from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import create_app
+from drs_provider.ui.console.airflow_sources import console_sources
+from drs_provider.ui.console.app import add_console
 from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
@@ -380,6 +382,7 @@ def airflow_app() -> FastAPI:
         key=lambda: conf.get("api", "secret_key", fallback=""),
         now=lambda: datetime.now(UTC),
     )
+    add_console(app, console_sources(_runs, _readable_dags, plans_folder))
     return app
 
 

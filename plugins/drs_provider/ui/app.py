@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from drs_provider.plan.loader import Library
+from drs_provider.plan.loader import Library, holds_plans
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
@@ -23,7 +23,6 @@ from drs_provider.ui.plan_list import (
     check_dag_ids,
     check_of,
     forecast_of,
-    holds_plans,
     library_of,
     plan_ids,
     plan_list,

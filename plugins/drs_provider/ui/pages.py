@@ -53,12 +53,17 @@ def opening_page() -> tuple[str, str]:
     return answer_page(title="Your answer", script=script), _digest(script)
 
 
-def _render(template: str, script: str, **values: object) -> tuple[str, str]:
+def form_page(template: str, script: str, **values: object) -> tuple[str, str]:
+    """Return a page with forms that are sent to this server, and its content security policy."""
+    return _render(template, script, forms="'self'", **values)
+
+
+def _render(template: str, script: str, *, forms: str = "'none'", **values: object) -> tuple[str, str]:
     source = _script(script)
     html = _environment().get_template(template).render(script=source, **values)
     policy = (
         f"default-src 'none'; script-src 'sha256-{_digest(source)}'; style-src 'unsafe-inline'; connect-src 'self'; "
-        "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        f"frame-src 'self'; base-uri 'none'; form-action {forms}; frame-ancestors 'self'"
     )
     return html, policy
 
@@ -83,5 +88,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=words.duration, instant=words.instant_words, plural=words.plural, shown=shown)
+    environment.filters.update(
+        duration=words.duration, instant=words.instant_words, plural=words.plural, shown=shown, size=words.size
+    )
     return environment
