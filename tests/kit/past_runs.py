@@ -8,7 +8,7 @@ from typing import Any
 
 from drs_provider.report.measure import measure
 from drs_provider.report.store import report_parts, to_json
-from drs_provider.rules.history.row import Figure, HistoryRow, RunRecord
+from drs_provider.rules.history.row import Figure, HistoryRow, PastRun
 from drs_provider.rules.run.handover import KeptReport
 from drs_provider.rules.run.state import RunStatus
 from kit.evidence import a_passed_drill
@@ -48,7 +48,7 @@ def a_row(number: int = 0, **changes: Any) -> HistoryRow:
     return HistoryRow(**(facts | changes))
 
 
-def a_record(number: int = 0, **changes: Any) -> RunRecord:
+def a_record(number: int = 0, **changes: Any) -> PastRun:
     """What Airflow knows of such a run."""
     began = START + timedelta(days=number)
     facts: dict[str, Any] = {
@@ -61,7 +61,7 @@ def a_record(number: int = 0, **changes: Any) -> RunRecord:
         "started_at": began,
         "ended_at": began + timedelta(minutes=41),
     }
-    return RunRecord(**(facts | changes))
+    return PastRun(**(facts | changes))
 
 
 _BODY = json.loads(to_json(measure(a_passed_drill())))
@@ -85,11 +85,11 @@ class PastRunsInMemory:
     """Where the history learns about runs, without Airflow."""
 
     def __init__(
-        self, records: Iterable[RunRecord] = (), kept: Mapping[tuple[str, str], KeptReport] | None = None
+        self, records: Iterable[PastRun] = (), kept: Mapping[tuple[str, str], KeptReport] | None = None
     ) -> None:
         self.all, self.kept = list(records), kept or {}
 
-    def records(self, dag_ids: Iterable[str]) -> list[RunRecord]:
+    def records(self, dag_ids: Iterable[str]) -> list[PastRun]:
         chosen = set(dag_ids)
         return [record for record in self.all if record.dag_id in chosen]
 

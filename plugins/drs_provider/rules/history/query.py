@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from drs_provider.rules.history.row import HistoryRow
@@ -184,13 +184,22 @@ def _are_texts(*values: object) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def read_day(text: str) -> datetime:
+_JUST_A_DAY: Final = len("2026-11-22")
+
+
+def read_day(text: str, *, is_end: bool = False) -> datetime:
     """Read a day, or an instant, in ISO 8601; without an offset it is UTC.
 
-    :raises ValueError: it is neither
+    :param is_end: runs until then are asked for: of a day, its end
+    :raises ValueError: it is neither; it says what to write
     """
-    read = datetime.fromisoformat(text)
-    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    try:
+        read = datetime.fromisoformat(text.strip())
+        read = read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        return read + timedelta(days=1) if is_end and len(text.strip()) == _JUST_A_DAY else read
+    except (ValueError, OverflowError):
+        hint = "write a day such as 2026-11-22, or an instant such as 2026-11-22T05:00:00Z"
+        raise ValueError(f"{text!r} is no day: {hint}") from None
 
 
 def in_order_of_time(rows: Sequence[HistoryRow]) -> list[HistoryRow]:

@@ -134,7 +134,7 @@ class HistoryRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRecord:
+class PastRun:
     """What Airflow says of a run by itself.
 
     :param state: Airflow's word
@@ -163,7 +163,7 @@ class RunRecord:
         return self.state in {"success", "failed"}
 
 
-def row_of_record(record: RunRecord) -> HistoryRow:
+def row_of_record(record: PastRun) -> HistoryRow:
     """Give the row of a run of which there is no report: it goes on, left none, or its report cannot be read."""
     ended = record.ended_at if record.has_ended else None
     began = record.started_at or record.asked_at
@@ -172,19 +172,19 @@ def row_of_record(record: RunRecord) -> HistoryRow:
         dag_id=record.dag_id,
         run_id=record.run_id,
         plan=plan_behind(record.dag_id) or record.dag_id,
-        mode=record.mode or DRILL.name,
+        mode=_whole(record.mode or DRILL.name),
         result=ended_status(record.state, None),
         source="airflow",
         started_at=began,
         ended_at=ended,
         duration_seconds=duration,
-        user=record.user,
-        reason=record.reason,
+        user=None if record.user is None else _whole(record.user),
+        reason=_whole(record.reason),
         why="report missing: the result of the run is unknown" if ended else "",
     )
 
 
-def merged(row: HistoryRow, record: RunRecord | None) -> HistoryRow:
+def merged(row: HistoryRow, record: PastRun | None) -> HistoryRow:
     """Give the row of a report together with what Airflow says of its run now.
 
     A run that was cleared goes on again: what its report said holds no longer. A run that Airflow has forgotten is
@@ -199,6 +199,11 @@ def merged(row: HistoryRow, record: RunRecord | None) -> HistoryRow:
         duration_seconds=None,
         why=f"goes on again; before that: {str(row.result).replace('_', ' ')}. {row.why}",
     )
+
+
+def _whole(text: str) -> str:
+    """Replace halves of characters, which a run's parameters may have and no page or file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _text(at: datetime | None) -> str | None:

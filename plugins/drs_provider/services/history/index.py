@@ -12,9 +12,9 @@ from datetime import datetime
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
-from drs_provider.report.history_row import row_of_kept
-from drs_provider.rules.history.row import HistoryRow, RunRecord, merged, row_of_record
+from drs_provider.rules.history.row import HistoryRow, PastRun, merged, row_of_record
 from drs_provider.rules.run.handover import KeptReport
+from drs_provider.services.history.report_row import row_of_kept
 from drs_provider.services.history.stored import StoredReport, list_reports, read_stored_row
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class HistoryIndex:
         self._idle = Event()
         self._idle.set()
 
-    def look(self, records: Iterable[RunRecord], readable: Iterable[str], kept: Kept | None = None) -> History:
+    def look(self, records: Iterable[PastRun], readable: Iterable[str], kept: Kept | None = None) -> History:
         """Give the row of every run, from its report, else from what it has kept of it, else from Airflow.
 
         :param records: the runs that Airflow knows
@@ -163,7 +163,7 @@ class HistoryIndex:
                     stored.rows[report.place] = row
 
     def _from_kept(
-        self, records: Iterable[RunRecord], kept: Kept | None
+        self, records: Iterable[PastRun], kept: Kept | None
     ) -> tuple[Mapping[tuple[str, str], HistoryRow], int]:
         """Give the rows of runs that are over and whose report only Airflow has, and how many are not read yet."""
         ended = sorted((each for each in records if each.has_ended), key=lambda each: str(each.ended_at), reverse=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drs_provider.report.history_row import read_detail, read_row
 from drs_provider.report.store import JSON_NAME, local, report_parts, run_folder
 from drs_provider.rules.history.comparison import RunDetail
 from drs_provider.rules.history.row import HistoryRow
+from drs_provider.services.history.report_row import read_detail, read_row
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from drs_provider.airflow_internals.metadata import DagRun
-from drs_provider.rules.history.row import RunRecord
+from drs_provider.rules.history.row import PastRun
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK, has_plan_runs
 from drs_provider.ui.read_model import Runs
@@ -27,15 +27,15 @@ class AirflowHistory:
     def __init__(self, session: Any, runs: Runs) -> None:
         self.session, self.runs = session, runs
 
-    def records(self, dag_ids: Iterable[str]) -> Sequence[RunRecord]:
+    def records(self, dag_ids: Iterable[str]) -> Sequence[PastRun]:
         """Read every run of these DAGs that is one of a plan."""
         chosen = sorted(dag_id for dag_id in dag_ids if has_plan_runs(dag_id))
-        found: list[RunRecord] = []
+        found: list[PastRun] = []
         for first in range(0, len(chosen), _AT_ONCE):
             found += self._read(chosen[first : first + _AT_ONCE])
         return found
 
-    def _read(self, dag_ids: Sequence[str]) -> Iterator[RunRecord]:
+    def _read(self, dag_ids: Sequence[str]) -> Iterator[PastRun]:
         columns = (
             DagRun.dag_id,
             DagRun.run_id,
@@ -49,7 +49,7 @@ class AirflowHistory:
         )
         newest = select(*columns).where(DagRun.dag_id.in_(dag_ids)).order_by(DagRun.id.desc()).limit(MOST_RECORDS)
         for dag_id, run_id, state, mode, user, reason, asked_at, started_at, ended_at in self.session.execute(newest):
-            yield RunRecord(
+            yield PastRun(
                 dag_id,
                 run_id,
                 str(getattr(state, "value", state)),

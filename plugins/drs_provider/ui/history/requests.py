@@ -1,6 +1,6 @@
 """What somebody asks the history for, from a request's query; a form sends empty fields for what is not set."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import HTTPException, Query
@@ -10,9 +10,6 @@ from drs_provider.rules.history.query import NEWEST_FIRST, ORDERS, HistoryQuery,
 _UNPROCESSABLE: Final = 422
 _LONGEST: Final = 200
 """Characters of a field that somebody types."""
-
-_JUST_A_DAY: Final = 10
-"""Length of ``2026-11-22``."""
 
 ORDER_WORDS: Final = tuple(word for name in ORDERS for word in (f"-{name}", name))
 
@@ -41,7 +38,7 @@ def asked_query(  # noqa: PLR0917  (the fields of a query)
         user=user.strip(),
         text=q.strip(),
         since=_instant("since", since),
-        until=_instant("until", until, ends_day=True),
+        until=_instant("until", until, is_end=True),
         order=order,
     )
 
@@ -50,12 +47,10 @@ def _names(given: list[str] | None) -> frozenset[str]:
     return frozenset(name for name in given or () if name)
 
 
-def _instant(field: str, text: str, *, ends_day: bool = False) -> datetime | None:
+def _instant(field: str, text: str, *, is_end: bool = False) -> datetime | None:
     if not text.strip():
         return None
     try:
-        read = read_day(text.strip())
-        return read + timedelta(days=1) if ends_day and len(text.strip()) == _JUST_A_DAY else read
-    except (ValueError, OverflowError):
-        hint = "write a day such as 2026-11-22, or an instant such as 2026-11-22T05:00:00Z"
-        raise HTTPException(_UNPROCESSABLE, f"{field}: {text!r} is no day: {hint}") from None
+        return read_day(text, is_end=is_end)
+    except ValueError as error:
+        raise HTTPException(_UNPROCESSABLE, f"{field}: {error}") from None

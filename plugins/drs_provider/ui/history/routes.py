@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from drs_provider.patience import asked
-from drs_provider.report.history_row import detail_of_kept
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.history.comparison import RunDetail, compare
 from drs_provider.rules.history.export import csv_lines, file_name, json_lines
@@ -18,6 +17,7 @@ from drs_provider.rules.history.query import MOST_ON_A_PAGE, CursorUnreadable, H
 from drs_provider.rules.history.row import HistoryRow
 from drs_provider.rules.history.series import plan_histories
 from drs_provider.services.history.index import History
+from drs_provider.services.history.report_row import detail_of_kept
 from drs_provider.services.history.stored import read_stored_detail
 from drs_provider.ui.history import page as pages
 from drs_provider.ui.history.models import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from drs_provider.rules.history.row import RunRecord
+from drs_provider.rules.history.row import PastRun
 from drs_provider.rules.run.handover import KeptReport
 from drs_provider.services.history.index import HistoryIndex
 from drs_provider.ui.read_model import Access
@@ -14,7 +14,7 @@ from drs_provider.ui.read_model import Access
 class PastRuns(Protocol):
     """Where the history learns about runs."""
 
-    def records(self, dag_ids: Iterable[str]) -> Sequence[RunRecord]:
+    def records(self, dag_ids: Iterable[str]) -> Sequence[PastRun]:
         """Return every run of these DAGs that is a run of a plan, there or back."""
         ...
 

@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
 from drs_provider.report.result import Counts, ObjectiveResult, ObjectiveResults, Outcome, ReportPart
 from drs_provider.rules.history.comparison import RunDetail, WaveFigures
-from drs_provider.rules.history.row import Figure, HistoryRow, RunRecord, row_of_record
+from drs_provider.rules.history.row import Figure, HistoryRow, PastRun, row_of_record
 from drs_provider.rules.purpose import PurposeName
 from drs_provider.rules.run.handover import KeptReport
 from drs_provider.rules.run.names import plan_behind
@@ -162,7 +162,7 @@ def _figure(result: ObjectiveResult) -> Figure:
     return Figure(result.target_seconds, result.measured_seconds, result.outcome)
 
 
-def row_of_kept(kept: KeptReport, record: RunRecord) -> HistoryRow:
+def row_of_kept(kept: KeptReport, record: PastRun) -> HistoryRow:
     """Give the row of a run by what it has kept of its report in Airflow; where that is shortened, without figures."""
     base = replace(row_of_record(record), result=ended_status(record.state, kept.verdict), why=kept.reason)
     if kept.report is None:
