@@ -14,6 +14,7 @@ from drs_provider.configuration import (
     may_reach_loopback,
     plans_folder,
     prices_file,
+    recovery_managers,
     reports_location,
     signing_secrets,
 )
@@ -146,6 +147,7 @@ READERS = {
     "notify": default_notifications,
     "prices": lambda: str(prices_file() or ""),
     "answer_links": answer_links,
+    "recovery_managers": recovery_managers,
 }
 """Who reads each option that Airflow is told of."""
 
