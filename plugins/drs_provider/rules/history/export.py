@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from pydantic import JsonValue
@@ -44,6 +45,8 @@ COLUMNS: Final = (
     "has_report",
 )
 
+_LINES_AT_ONCE: Final = 500
+
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet compute what stands in a cell instead of showing it; the last four are full-width forms."""
 
@@ -61,6 +64,13 @@ def cell(value: JsonValue) -> str:
         return f"{value:g}" if isinstance(value, float) and value == int(value) else str(value)
     text = plain(str(value))
     return f"'{text}" if str(value).startswith(_FORMULAS) or text.lstrip().startswith(_FORMULAS) else text
+
+
+def blocks(lines: Iterable[str]) -> Iterator[str]:
+    """Put lines together, a few hundred at a time: every piece that a server sends costs a switch of threads."""
+    whole = iter(lines)
+    while block := "".join(islice(whole, _LINES_AT_ONCE)):
+        yield block
 
 
 def csv_lines(rows: Iterable[HistoryRow]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from drs_provider.patience import asked
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.history.comparison import RunDetail, compare
-from drs_provider.rules.history.export import csv_lines, file_name, json_lines
+from drs_provider.rules.history.export import blocks, csv_lines, file_name, json_lines
 from drs_provider.rules.history.query import MOST_ON_A_PAGE, CursorUnreadable, HistoryQuery, RunPage, page_of, selected
 from drs_provider.rules.history.row import HistoryRow
 from drs_provider.rules.history.series import plan_histories
@@ -33,6 +33,7 @@ from drs_provider.ui.history.sources import HistorySources, PastRuns
 from drs_provider.ui.pages import PRIVATE, SANDBOXED
 
 _MEDIA: Final = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
+_CSV: Final = "text/csv; charset=utf-8; header=present"
 _TWO: Final = 2
 
 Query_ = Annotated[HistoryQuery, Depends(asked_query)]
@@ -230,8 +231,10 @@ def _detail(sources: HistorySources, past: PastRuns, row: HistoryRow) -> RunDeta
 def _file(form: str, rows: list[HistoryRow], name: str) -> Response:
     headers = {**PRIVATE, "Content-Disposition": f'attachment; filename="{name}"'}
     if form == "csv":
-        return StreamingResponse(csv_lines(rows), media_type="text/csv; charset=utf-8; header=present", headers=headers)
-    return StreamingResponse(json_lines(rows), media_type="application/json", headers=headers)
+        return StreamingResponse(
+            blocks(csv_lines(rows)), media_type="text/csv; charset=utf-8; header=present", headers=headers
+        )
+    return StreamingResponse(blocks(json_lines(rows)), media_type="application/json", headers=headers)
 
 
 def _html(parts: tuple[str, str]) -> HTMLResponse:
