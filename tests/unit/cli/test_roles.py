@@ -81,16 +81,16 @@ def no_provider(*_, **__):
         (
             no_fab,
             (
-                "drs roles: this Airflow's auth manager is SimpleAuthManager, which has no roles that can be made here: "
-                "only FabAuthManager has. docs/security.md says what to do with others; drs roles show lists the "
+                "drs roles: this Airflow's auth manager is SimpleAuthManager, which has no roles that can be made "
+                "here: only FabAuthManager has. docs/security.md says what to do with others; drs roles show lists the "
                 "permissions\n"
             ),
         ),
         (
             no_provider,
             (
-                "drs roles: the FAB provider cannot be imported here: install apache-airflow-providers-fab, or run this "
-                "where Airflow's API server runs (No module named 'airflow.providers.fab')\n"
+                "drs roles: the FAB provider cannot be imported here: install apache-airflow-providers-fab, or run "
+                "this where Airflow's API server runs (No module named 'airflow.providers.fab')\n"
             ),
         ),
     ],

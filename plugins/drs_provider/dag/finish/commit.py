@@ -206,8 +206,8 @@ class AskCommit(Ask):
         who = None if expired else (event.get("responded_by_user") or {}).get("name")
         comment = None if expired else comment_of(event)
         if not expired:
-            people = {"starters": starters_of(context), "managers": managers_left(context)}
-            why = decisions.not_counted(option, who, comment, self.policy, **people)
+            starters, managers = starters_of(context), managers_left(context)
+            why = decisions.not_counted(option, who, comment, self.policy, starters=starters, managers=managers)
             if why:
                 raise RunRefused(f"this answer does not count: {why}")
         else:

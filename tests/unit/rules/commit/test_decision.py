@@ -66,7 +66,8 @@ def test_nobody_else_is_asked_for_a_roll_back_or_obeyed():
     with pytest.raises(RunRefused) as refused:
         ensure_agreed(decision, POLICY, plan="shop", starters=(), managers=managers)
     assert str(refused.value) == (
-        "shop is not rolled back: only recovery managers roll back (bob), and ann is none of them. Nothing was terminated"
+        "shop is not rolled back: only recovery managers roll back (bob), and ann is none of them. Nothing was "
+        "terminated"
     )
     ensure_agreed(decision.model_copy(update={"by": "bob"}), POLICY, plan="shop", starters=(), managers=managers)
 
