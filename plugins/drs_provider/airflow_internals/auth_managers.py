@@ -42,10 +42,9 @@ def holders_of(roles: Iterable[str]) -> RoleHolders:
 
 def _configured() -> tuple[str, type]:
     from airflow.configuration import conf
-    from airflow.sdk.module_loading import import_string
 
-    path = conf.get_mandatory_value("core", "auth_manager")
-    return path.rpartition(".")[2], import_string(path)
+    manager: type = conf.getimport("core", "auth_manager")
+    return manager.__name__, manager
 
 
 def _is_fab(manager: type) -> bool:
@@ -70,7 +69,7 @@ def _fab(roles: frozenset[str]) -> RoleHolders:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
-    query = select(User).join(User.roles).where(Role.name.in_(sorted(roles)), User.active)
+    query = select(User).join(User.roles).where(Role.name.in_(sorted(roles)), User.active.is_(True))
     with create_session() as session:
         users = session.scalars(query).unique().all()
         return RoleHolders(tuple(sorted({str(user.get_name()) for user in users})))

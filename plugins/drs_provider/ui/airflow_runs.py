@@ -367,6 +367,7 @@ def airflow_app() -> FastAPI:
         may_read_run=requires_access_dag("GET", DagAccessEntity.RUN),
         readable_dags=_readable_dags,
         may_read_problems=_may_read_problems,
+        may_read_runs=requires_access_dag("GET", DagAccessEntity.RUN),
     )
     app = create_app(
         Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)

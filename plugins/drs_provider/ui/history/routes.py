@@ -66,6 +66,7 @@ def seen_by(sources: HistorySources) -> Callable[..., SeenHistory]:
     def seen(
         past: Annotated[PastRuns, Depends(sources.past_runs)],
         readable: Annotated[set[str], Depends(sources.access.readable_dags)],
+        _may: Annotated[None, Depends(sources.access.may_read_runs)],
     ) -> SeenHistory:
         history = sources.index.look(past.records(readable), readable, past.kept_report)
         return SeenHistory(history, past, frozenset(readable))

@@ -289,6 +289,30 @@ def test_a_plan_that_does_not_read_its_store_is_said_on_the_page(tmp_path):
     assert "report missing" in text
 
 
+def test_who_may_read_no_runs_sees_no_history(tmp_path):
+    def nobody():
+        raise HTTPException(403, "Forbidden")
+
+    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True, nobody)
+    past = PastRunsInMemory([a_record(0)])
+    app = FastAPI()
+    add_history(
+        app, HistorySources(lambda: past, access, lambda: tmp_path, lambda: NOW, HistoryIndex(lambda: tmp_path))
+    )
+    client = TestClient(app)
+
+    two = f"run={quote(name_of(0))}&run={quote(name_of(1))}"
+    for route in (
+        API,
+        f"{API}/plans",
+        f"{API}/comparison?{two}",
+        "/api/v1/reports",
+        "/history",
+        f"/history-comparison?{two}",
+    ):
+        assert client.get(route).status_code == 403
+
+
 def test_an_empty_history_says_so(tmp_path):
     client = a_client(tmp_path, readable=())
 
