@@ -113,6 +113,14 @@ def answer_links() -> str:
     return _setting("answer_links")
 
 
+def recovery_managers() -> str:
+    """Return ``DRS_RECOVERY_MANAGERS``, else ``[drs] recovery_managers`` of Airflow's configuration, or empty.
+
+    User names and ``role:NAME``, with commas between (``rules.roles.managers``); empty: nobody is singled out.
+    """
+    return _setting("recovery_managers")
+
+
 def _setting(name: str) -> str:
     if value := os.environ.get(f"DRS_{name.upper()}"):
         return value

@@ -159,6 +159,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "false",
                         "default": "true",
                     },
+                    "recovery_managers": {
+                        "description": (
+                            "Who may start recoveries, migrations and failbacks, and roll back: user names and "
+                            "role:NAME (a role of the auth manager) with commas between. By default whoever may start "
+                            "a run of the plan. DRS_RECOVERY_MANAGERS goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "ann,role:DRS recovery manager",
+                        "default": "",
+                    },
                     "answer_links": {
                         "description": (
                             "Whose answer links in mails count: users (whom Airflow knows by name), plan (all whom "

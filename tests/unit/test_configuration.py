@@ -16,6 +16,7 @@ from drs_provider.configuration import (
     may_reach_loopback,
     plans_folder,
     prices_file,
+    recovery_managers,
     reports_location,
     signing_secrets,
 )
@@ -165,6 +166,7 @@ READERS = {
     "answer_links": answer_links,
     "inventory": lambda: ",".join(f"{connection}/{region}" for connection, region in inventory_accounts()),
     "edit_plans": lambda: str(may_edit_plans()),
+    "recovery_managers": recovery_managers,
 }
 """Who reads each option that Airflow is told of."""
 

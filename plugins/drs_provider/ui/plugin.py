@@ -54,6 +54,7 @@ class DrsPlugin(AirflowPlugin):
         {"name": "Recovery plans", "href": "drs/plans", "destination": "nav", "url_route": "drs-plans"},
         {"name": "Source servers", "href": "drs/servers", "destination": "nav", "url_route": "drs-servers"},
         {"name": "Protection groups", "href": "drs/groups", "destination": "nav", "url_route": "drs-groups"},
+        {"name": "Recovery history", "href": "drs/history", "destination": "nav", "url_route": "drs-history"},
         {
             "name": "Recovery",
             "href": "drs/runs/{DAG_ID}/{RUN_ID}",
