@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from drs_provider.formatting import instant_words
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
-from drs_provider.rules.failback.hidden_launch import came_to_nothing
 from drs_provider.rules.failback.launchable import going_back, is_from_data_centre
+from drs_provider.rules.failback.launches.hidden_launch import came_to_nothing
 from drs_provider.rules.failback.next_step import is_on_another_machine, next_reversal
 from drs_provider.rules.failback.preflight import is_at_home
 from drs_provider.rules.failback.state import CircleState, Stage

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle
-from drs_provider.rules.failback.data_centre.conversion import failed_conversion
+from drs_provider.rules.failback.launches.conversion import failed_conversion
 from drs_provider.rules.failback.state import CircleState, Stage
 
 StepKind = Literal["call", "wait", "people", "done", "refused"]

@@ -15,8 +15,8 @@ from typing import Final
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
 from drs_provider.rules.failback.copy_progress import CopyProgress
-from drs_provider.rules.failback.data_centre.conversion import hidden_conversion
-from drs_provider.rules.failback.hidden_launch import hidden_launch
+from drs_provider.rules.failback.launches.conversion import hidden_conversion
+from drs_provider.rules.failback.launches.hidden_launch import hidden_launch
 from drs_provider.rules.failback.replication_errors import ReplicationError
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import STARTS_OF_RECOVERY, Circle
-from drs_provider.rules.failback.hidden_launch import SHOWN_WITHIN
+from drs_provider.rules.failback.launches.hidden_launch import SHOWN_WITHIN
 from drs_provider.rules.launch.jobs import Ended, created_at_of, read_job, servers_of
 
 _TOLERANCE: Final = timedelta(minutes=1)
