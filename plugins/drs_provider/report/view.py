@@ -60,6 +60,7 @@ _ORDER = (
     ServerStatus.UNKNOWN,
     ServerStatus.COPYING,
     ServerStatus.LAUNCHING,
+    ServerStatus.PREPARED,
     ServerStatus.NOT_STARTED,
     ServerStatus.WAITING,
     ServerStatus.SKIPPED,

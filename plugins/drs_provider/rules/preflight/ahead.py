@@ -37,7 +37,9 @@ class AheadLook:
 
 
 def waves_ahead(shape: RunShape) -> tuple[str, ...]:
-    """Give the chosen waves whose servers the plan launches ahead."""
+    """Give the chosen waves whose servers the plan launches ahead, where the run does so."""
+    if not shape.launches_ahead:
+        return ()
     return tuple(wave.name for wave in shape.chosen_waves if is_launched_ahead(shape.plan, wave.wave))
 
 

@@ -13,7 +13,7 @@ from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point, in_words, skew
 from drs_provider.rules.migration.source_instances import source_of
-from drs_provider.rules.preflight.cost import Estimate
+from drs_provider.rules.preflight.cost import Estimate, gigabytes_of
 from drs_provider.rules.preflight.table import TableRow, grouped, refused_table, row_of, table
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import is_needed
@@ -248,6 +248,7 @@ class PreflightOutcome:
             point_in_time=self.request.point_in_time,
             replace_live_instances=self.request.replace_live_instances,
             replace_drills=self.request.replace_drills,
+            launch="ahead" if self.shape.launches_ahead and self.shape.has_launch_ahead else "in_waves",
             continue_run=self.request.continue_run,
             installation=self.installation,
             continued_installation=self.continued_installation,
@@ -334,6 +335,7 @@ class PreflightOutcome:
             goes_back_for=server.goes_back_for,
             ahead=is_ahead,
             is_started=is_ahead and server.settings.get("disposition") != "stopped",
+            gigabytes=gigabytes_of(look.source) if is_ahead else 0,
         )
 
 

@@ -96,7 +96,7 @@ def test_stages_are_started_one_after_the_other():
     second = wave.go_on()
 
     assert (first.started, second.started) == (("db",), ("app",))
-    assert first.awaited["app"] == "prepared, not started"
+    assert dict(first.awaited) == {"db": "its start was asked for"}
 
 
 def test_what_the_plan_wants_stopped_is_left_alone():
@@ -150,11 +150,11 @@ def test_one_that_ec2_has_no_capacity_for_is_asked_again_and_then_given_up():
     wave.now += CAPACITY_PATIENCE
     over = wave.go_on()
 
-    assert first.started == ("a", "b")
+    assert first.started == ("a",)
     assert wave.ec2.states["i-b"] == "stopped"
     assert "no capacity for it now" in paused.awaited["b"]
     assert paused.look_at is not None
-    assert again.started == ("b",)
+    assert (again.started, wave.ec2.calls[-1]) == ((), ["i-b"])
     assert dict(over.awaited) == {}
     assert outcomes(over)["a"] == ("launched", None)
     status, reason = outcomes(over)["b"]
@@ -165,10 +165,9 @@ def test_one_that_ec2_has_no_capacity_for_is_asked_again_and_then_given_up():
 def test_who_may_not_start_is_told_so_and_nothing_is_awaited():
     wave = Wave(server("a"))
     wave.ec2.refuses["i-a"] = AccessDenied("ec2:StartInstances", "UnauthorizedOperation", "no")
-    wave.go_on()
     found = wave.go_on()
 
-    assert dict(found.awaited) == {}
+    assert (found.started, dict(found.awaited)) == ((), {})
     assert "UnauthorizedOperation" in outcomes(found)["a"][1]
 
 

@@ -1,0 +1,85 @@
+"""Plans that launch ahead, from end to end against the simulator: launched at once, started wave by wave."""
+
+import pytest
+from kit.dag_runs import SHOP, calls, instances
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
+
+AHEAD = SHOP.replace("drill: {network: shared}", "drill: {network: shared}\nlaunch: ahead")
+GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
+DB = ["s-00000000000000001", "s-00000000000000002", "s-00000000000000003"]
+WEB = ["s-00000000000000011", "s-00000000000000012"]
+ALL_UP = dict.fromkeys(["db1", "db2", "db3", "web1", "web2"], "launched")
+
+
+@pytest.fixture(autouse=True)
+def _is_built(monkeypatch):
+    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
+
+
+def servers_of(call):
+    return sorted(server["sourceServerID"] for server in call["request"]["sourceServers"])
+
+
+def order_of(simulator):
+    return [c["operation"] for c in simulator.calls() if c["operation"] in ("StartRecovery", "StartInstances")]
+
+
+def dispositions(simulator):
+    drs = simulator.client("drs")
+    return {drs.get_launch_configuration(sourceServerID=server)["launchDisposition"] for server in (*DB, *WEB)}
+
+
+def test_a_drill_launches_everything_at_once_and_starts_wave_after_wave(run, simulator):
+    ended = run(AHEAD)
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed"), ended.report["verdict_reason"]
+    assert list(map(servers_of, calls(simulator, "StartRecovery"))) == [DB, WEB]
+    assert order_of(simulator) == [*["StartRecovery"] * 2, *["StartInstances"] * 2]
+    assert ended.servers == ALL_UP
+    assert (ended.tasks["database.launch_ahead"], ended.tasks["web.launch_ahead"]) == ("success", "success")
+    assert set(instances(simulator).values()) <= {"terminated"}
+    assert dispositions(simulator) == {"STARTED"}
+
+
+def test_a_recovery_leaves_running_instances_and_no_setting_that_would_leave_a_later_launch_stopped(run, simulator):
+    ended = run(AHEAD, **GO)
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "completed"), ended.report["verdict_reason"]
+    assert order_of(simulator) == [*["StartRecovery"] * 2, *["StartInstances"] * 2]
+    assert ended.servers == ALL_UP
+    assert set(instances(simulator).values()) == {"running"}
+    assert dispositions(simulator) == {"STARTED"}
+
+
+def test_the_form_launches_the_same_plan_in_its_waves(run, simulator):
+    ended = run(AHEAD, launch="in_waves")
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed"), ended.report["verdict_reason"]
+    assert order_of(simulator) == ["StartRecovery"] * 2
+    assert (ended.tasks["database.launch_ahead"], ended.tasks["web.launch_ahead"]) == ("skipped", "skipped")
+    assert ended.servers == ALL_UP
+
+
+def test_a_wave_whose_predecessor_fails_stays_prepared_and_is_cleaned_up(run, simulator):
+    simulator.fault(
+        {"service": "drs", "hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "Broken"}
+    )
+    ended = run(AHEAD)
+
+    assert ended.state == "failed"
+    assert len(calls(simulator, "StartRecovery")) == 2
+    assert ended.report["verdict_reason"].startswith(
+        "Wave database failed: db1 not launched; wave web was not started (2 servers prepared). First cause: db1"
+    )
+    assert ended.servers == {
+        "db1": "failed",
+        "db2": "launched",
+        "db3": "launched",
+        "web1": "prepared",
+        "web2": "prepared",
+    }
+    reasons = {server["hostname"]: server["reason"] for server in ended.report["waves"][1]["servers"]}
+    assert reasons == dict.fromkeys(["web1", "web2"], "prepared, not started")
+    assert set(instances(simulator).values()) <= {"terminated"}
+    assert dispositions(simulator) == {"STARTED"}
