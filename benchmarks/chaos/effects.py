@@ -15,6 +15,7 @@ Part = Literal[
     "notify",
     "sources",
     "way_back",
+    "ahead",
 ]
 """What a plan must have for an operation to be sent in its runs."""
 
@@ -55,6 +56,7 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("sns", "Publish"): "notify",
     ("ec2", "StopInstances"): "sources",
     ("drs", "ReverseReplication"): "way_back",
+    ("ec2", "StartInstances"): "ahead",
 }
 
 NEVER_IN_A_RUN = frozenset(
@@ -68,10 +70,9 @@ NEVER_IN_A_RUN = frozenset(
         ("drs", "DisconnectRecoveryInstance"),
         ("drs", "DeleteRecoveryInstance"),
         ("drs", "DeleteSourceServer"),
-        ("ec2", "StartInstances"),
     }
 )
-"""What the package can do, and no run of a plan does: two for people alone, the others of the way back."""
+"""What the package can do, and no run of a plan does: one for people alone, the others of the way back."""
 
 _LOST: dict[str, float] = {"always": 0.4, "network": 0.25}
 _LOST_ELSE = 0.4

@@ -27,7 +27,7 @@ from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.recovery_points import must_be_asked, point_of, why_pinned
 from drs_provider.rules.launch.tags import read_mark, run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
-from drs_provider.rules.preflight.ahead import AheadFacts, look_ahead
+from drs_provider.rules.preflight.ahead import AheadFacts, look_ahead, waves_ahead
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
 from drs_provider.rules.preflight.drill_settings import interface_findings, tag_findings
@@ -376,9 +376,11 @@ def look_deeper(
 def _permissions(hook: "DrsHook", scope: Scope) -> CheckResult:
     from drs_provider.hooks.iam import permission_gaps
 
+    is_ahead = bool(waves_ahead(scope.shape)) and not scope.purpose.quiesces
     asked = questions(
         scope.purpose,
-        settings=any(scope.settings.values()),
+        settings=any(scope.settings.values()) or is_ahead,
+        ahead=is_ahead,
         launch_actions=any(values.get("actions") for values in scope.settings.values()),
         commit=scope.shape.plan.recovery.commit is not None,
     )

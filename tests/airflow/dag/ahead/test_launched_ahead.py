@@ -11,6 +11,8 @@ DB = ["s-00000000000000001", "s-00000000000000002", "s-00000000000000003"]
 WEB = ["s-00000000000000011", "s-00000000000000012"]
 ALL_UP = dict.fromkeys(["db1", "db2", "db3", "web1", "web2"], "launched")
 
+BROKEN = {"service": "drs", "hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "Broken"}
+
 
 @pytest.fixture(autouse=True)
 def _is_built(monkeypatch):
