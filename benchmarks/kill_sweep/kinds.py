@@ -105,6 +105,8 @@ class Kind:
 
 _BOTH = frozenset({DB, WEB})
 
+_STARTS: Final = Expected().never - {"StartInstances"}
+
 KINDS: Final = (
     Kind(
         "roll_back",
@@ -140,8 +142,15 @@ KINDS: Final = (
         continues=False,
         prepare=_recovered,
     ),
+    Kind(
+        "ahead",
+        PLAN % "launch: ahead",
+        {"mode": "recovery", **_GO},
+        Expected(launched=_BOTH, is_up=True, never=_STARTS),
+        elsewhere={"mode": "recovery", **_GO},
+    ),
 )
-"""By name; the first four that there are."""
+"""By name; the first ones that there are."""
 
 
 def kind_of(name: str) -> Kind:

@@ -216,7 +216,10 @@ class StartWave(DrsStartRecoveryOperator):
         )
         kept, ahead = load(task_memory(context), PinnedPoints), self._launched_ahead(context)
         points = {**(ahead.points if ahead else {}), **(kept.points if kept else {})}
-        whole = launch.model_copy(update={"tags": dict(self.tags or {}), "points": points})
+        # Of what was launched before the turn, its own task knows whether that was found or started.
+        adopted = {job.job_id: job.adopted for job in (ahead.jobs if ahead else ())}
+        jobs = tuple(job.model_copy(update={"adopted": adopted.get(job.job_id, job.adopted)}) for job in launch.jobs)
+        whole = launch.model_copy(update={"jobs": jobs, "tags": dict(self.tags or {}), "points": points})
         leave(context["ti"], whole)
         most = conf.getint("core", "max_map_length", fallback=MOST_SQUARES)
         return [square.to_json() for square in squares_of(self.servers, most)]

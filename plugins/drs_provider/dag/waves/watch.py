@@ -120,12 +120,32 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         self.__dict__["passed_over"] = passed_over(context)
 
     def execute(self, context: Context) -> Any:
-        """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now."""
-        if passed_over(context) is None:
-            return super().execute(context)
+        """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now.
+
+        Jobs that were started ahead of the wave may have ended: then its instances are started without a wait.
+        """
         with failing_for_good():
             self.prepare(context)
-            return self._judge(context, clock.now(), last_word=True)
+            if self.passed_over is not None:
+                return self._judge(context, clock.now(), last_word=True)
+            if self.rounds.prepared and self._have_jobs_ended():
+                self._link_job(self._launches())
+                return self._judge(context, self._deadline(None))
+        return super().execute(context)
+
+    def _have_jobs_ended(self) -> bool:
+        """Tell whether every job of the wave is known to have ended; what AWS does not answer is not known."""
+        from drs_provider.rules.launch.jobs import ENDED_STATUS
+
+        for launch in self._launches():
+            try:
+                jobs = self.hook_of(launch).jobs(launch.job_ids)
+            except AwsError as error:
+                self.log.warning("Whether the jobs have ended is not known yet: %s", error)
+                return False
+            if {str(job["jobID"]) for job in jobs if job.get("status") == ENDED_STATUS} != {*launch.job_ids}:
+                return False
+        return True
 
     def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
         """Ask what became of a launch; of a failed wave that is passed over, what cannot be asked is not known."""
@@ -141,7 +161,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
 
     def prepared(self) -> "Collection[str]":
         """Return the servers that wait stopped for the wave's turn."""
-        return self.rounds.ahead
+        return self.rounds.prepared
 
     def settle(
         self, context: Context, found: "list[LaunchResults]", deadline: datetime, *, is_over: bool
@@ -149,7 +169,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         """Start what was launched stopped, stage by stage, and wait for it; return what is to be judged then."""
         from drs_provider.services.launch.prepared_rounds import start_prepared
 
-        if not self.rounds.ahead:
+        if not self.rounds.prepared:
             return super().settle(context, found, deadline, is_over=is_over)
         order = self._why_not_started(context)
         why = order or (self._nobody_waits() if is_over else None)

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration
 from drs_provider.plan.model import origin_of_group
-from drs_provider.rules.ahead.eligibility import settings_ahead
+from drs_provider.rules.ahead.eligibility import settings_ahead, settings_in_turn
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas
@@ -284,6 +285,11 @@ class PreflightOutcome:
             },
         )
 
+    @cached_property
+    def _groups_ahead(self) -> frozenset[str]:
+        """The groups whose servers the plan launches ahead, as far as they may be."""
+        return frozenset(name for wave in self.shape.waves if wave.launch_ahead_tasks for name in wave.wave.groups)
+
     def _age(self, server: RosterServer) -> timedelta | None:
         point = self.look(server).point
         if point is not None and point.why == "source_unreachable":
@@ -320,6 +326,9 @@ class PreflightOutcome:
 
     def _left_server(self, server: RosterServer) -> PreflightServer:
         look, is_ahead = self.look(server), server.server_id in self.ahead
+        is_planned, settings = server.group in self._groups_ahead, dict(server.settings)
+        if is_planned:
+            settings = settings_ahead(settings) if is_ahead else settings_in_turn(settings)
         return PreflightServer(
             server_id=server.server_id,
             hostname=server.hostname,
@@ -328,13 +337,13 @@ class PreflightOutcome:
             region=server.target.region,
             lag=server.lag,
             order=server.order,
-            settings=settings_ahead(server.settings) if is_ahead else dict(server.settings),
+            settings=settings,
             placement=look.placement,
             point=look.point,
             source=self.source(server) if self.stops_sources else None,
             goes_back_for=server.goes_back_for,
             ahead=is_ahead,
-            is_started=is_ahead and server.settings.get("disposition") != "stopped",
+            is_started=is_planned and server.settings.get("disposition") != "stopped",
             gigabytes=gigabytes_of(look.source) if is_ahead else 0,
         )
 

@@ -48,7 +48,7 @@ class RunRequest:
     reason: str
     continue_run: str | None = None
     replace_drills: bool = False
-    launch: LaunchTime = "ahead"
+    launch: LaunchTime = "in_waves"
 
     @property
     def purpose(self) -> Purpose:

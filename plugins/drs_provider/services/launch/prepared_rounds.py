@@ -81,4 +81,4 @@ def set_started(rounds: "WaveRounds", results: Iterable[ServerResult]) -> None:
 
 
 def _is_prepared(rounds: "WaveRounds", result: ServerResult) -> bool:
-    return result.server_id in rounds.ahead and (result.status, result.instance_state) == ("launched", "STOPPED")
+    return result.server_id in rounds.prepared and (result.status, result.instance_state) == ("launched", "STOPPED")

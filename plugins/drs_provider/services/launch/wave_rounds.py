@@ -246,9 +246,12 @@ class WaveRounds:
         )
 
     @cached_property
-    def ahead(self) -> frozenset[str]:
-        """The ids of the wave's servers that are launched ahead of it, stopped."""
-        return frozenset(server.server_id for server in self.servers if server.ahead)
+    def prepared(self) -> frozenset[str]:
+        """The ids of the wave's servers whose instances are stopped on purpose until the wave starts them.
+
+        Also of those that this run launches in the wave's turn: it may go on with a run that launched them ahead.
+        """
+        return frozenset(server.server_id for server in self.servers if server.ahead or server.is_started)
 
     def deadline(self, timeout: timedelta) -> datetime:
         """Return until when the wave's launches may take, all rounds together; kept from the first time it is asked.

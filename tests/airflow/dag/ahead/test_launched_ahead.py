@@ -14,11 +14,6 @@ ALL_UP = dict.fromkeys(["db1", "db2", "db3", "web1", "web2"], "launched")
 BROKEN = {"service": "drs", "hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "Broken"}
 
 
-@pytest.fixture(autouse=True)
-def _is_built(monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
-
-
 def servers_of(call):
     return sorted(server["sourceServerID"] for server in call["request"]["sourceServers"])
 

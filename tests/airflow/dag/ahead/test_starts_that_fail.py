@@ -18,11 +18,6 @@ WORDS = "cancelled by ann: wrong network"
 
 
 @pytest.fixture(autouse=True)
-def _is_built(monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
-
-
-@pytest.fixture(autouse=True)
 def _is_impatient(monkeypatch):
     """What is asked again after minutes is asked again after seconds."""
     ahead = "drs_provider.rules.ahead.next_start"

@@ -48,7 +48,8 @@ class PreflightServer(Part):
     chooses. ``source``: the EC2 instance that a migration stops; None: it stops none. ``goes_back_for``: of a FAILBACK
     server, the server that it goes back for, as it is protected in the recovery Region. ``back``: where a failback
     launches it; None: the run is none. ``ahead``: it is launched ahead of its wave, stopped; ``is_started``: its wave
-    starts it then. ``gigabytes``: the size of its disks together, where it is launched ahead; 0: not known.
+    starts its instance where that is stopped. ``gigabytes``: the size of its disks together, where it is launched
+    ahead; 0: not known.
     """
 
     server_id: str

@@ -1,0 +1,80 @@
+"""Recoveries that launch ahead, and are killed at, taken over or cleared; in simulated time."""
+
+import re
+
+import pytest
+from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
+
+from benchmarks.kill_sweep.judge import problems
+from benchmarks.kill_sweep.kinds import DB, FLEET, WEB, kind_of
+from benchmarks.kill_sweep.lives import environment, lived, report_of
+from benchmarks.kill_sweep.mortal_run import Death
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+
+
+POINTS = (5, 7, 8, 9, 10, 13, 14)
+"""Of the calls that change something: a StartRecovery, the first start and what is around it, the second start."""
+
+
+@pytest.fixture(scope="module")
+def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
+    return start_drs_simulator(dict(FLEET), speed=1)
+
+
+@pytest.fixture
+def live(one_simulator, tmp_path, monkeypatch):
+    one_simulator.reset()
+    for name, value in environment(one_simulator.url, tmp_path).items():
+        monkeypatch.setenv(name, value)
+
+    def live(death=None, **more):
+        return lived(kind_of("ahead"), one_simulator, tmp_path, death or Death(), **more)
+
+    return live
+
+
+def starts_of(record):
+    """The servers whose instances were started, in the order of their first starts."""
+    servers = {name: server for name, (server, _) in record.instances.items()}
+    order = [
+        servers[name]
+        for call in record.calls
+        if call["operation"] == "StartInstances" and call["committed"]
+        for name in call["request"]["InstanceIds"]
+    ]
+    return list(dict.fromkeys(order))
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["killed", "taken over"])
+@pytest.mark.parametrize("at", POINTS)
+def test_a_death_after_a_call_starts_nothing_twice_and_forgets_nothing(live, at, elsewhere):
+    """Where its Airflow is lost too, another one with an empty database goes on from what the cloud says."""
+    record, _ = live(Death(at=at, writes_only=True), elsewhere=elsewhere)
+
+    assert list(problems(kind_of("ahead").expected, record, is_elsewhere=elsewhere)) == []
+    assert starts_of(record) == [DB, WEB]
+
+
+def test_retrying_the_failed_wave_starts_what_was_prepared(live, one_simulator, tmp_path):
+    one_simulator.fault({"hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "x", "count": 1})
+    said = {}
+
+    def then(run):
+        waves = report_of(tmp_path, run)["waves"]
+        said.update({s["hostname"]: (s["status"], s["reason"]) for wave in waves for s in wave["servers"]})
+        run.clear(["database.start_recovery"])
+        return True
+
+    record, _ = live(then=then)
+
+    status, reason = said["web1"]
+    assert (said["db1"], status) == (("failed", "CONVERSION_FAIL: x"), "prepared")
+    assert re.fullmatch(
+        r"prepared, not started: its instance i-\w+ of drsjob-\w+ is STOPPED, protected from termination; no task "
+        "waited for it",
+        reason,
+    )
+    assert list(problems(kind_of("ahead").expected, record)) == [f"{DB} was launched 2 times"]
+    assert record.report["verdict_reason"] == "All 2 servers in 2 waves were launched."
+    assert starts_of(record) == [DB, WEB]
