@@ -164,8 +164,9 @@ class PreparedWave:
             for start in tries.get(result.instance_id or "", ())
         )
         said = (result.reason or "") if result.status != "launched" else ""
-        key = "checks" if self.ready == "status_checks" and result.instance_state == "RUNNING" else "acting"
-        return replace(plain, launched="yes", state=result.instance_state, starts=starts, **{key: said})
+        is_checked = self.ready == "status_checks" and result.instance_state == "RUNNING"
+        checks, acting = (said, "") if is_checked else ("", said)
+        return replace(plain, launched="yes", state=result.instance_state, starts=starts, checks=checks, acting=acting)
 
     def _start(
         self,
