@@ -78,3 +78,38 @@ def test_retrying_the_failed_wave_starts_what_was_prepared(live, one_simulator, 
     assert list(problems(kind_of("ahead").expected, record)) == [f"{DB} was launched 2 times"]
     assert record.report["verdict_reason"] == "All 2 servers in 2 waves were launched."
     assert starts_of(record) == [DB, WEB]
+
+
+def test_jobs_that_drs_shows_late_are_not_started_twice(live, one_simulator):
+    one_simulator.fault({"do": "invisible_for", "seconds": 110})
+    record, runs = live()
+
+    assert list(problems(kind_of("ahead").expected, record)) == []
+    assert len([call for call in record.calls if call["operation"] == "StartRecovery"]) == 2
+    assert starts_of(record) == [DB, WEB]
+    assert runs[-1].states["web.launch_ahead"] == "success"
+
+
+def test_a_launch_that_is_refused_ahead_is_asked_again_in_the_turn_of_its_wave(live, one_simulator):
+    one_simulator.fault(
+        {"service": "drs", "operation": "StartRecovery", "servers": [DB], "do": "access_denied", "count": 1}
+    )
+    record, runs = live()
+
+    assert list(problems(kind_of("ahead").expected, record)) == []
+    assert {name: runs[-1].states[name] for name in ("database.launch_ahead", "web.launch_ahead")} == {
+        "database.launch_ahead": "skipped",
+        "web.launch_ahead": "success",
+    }
+    assert starts_of(record) == [DB, WEB]
+
+
+def test_where_quotas_do_not_suffice_the_wave_whose_turn_comes_first_is_launched_first(live, one_simulator):
+    one_simulator.fault({"do": "quota_used", "in_jobs": 499})
+    record, _ = live()
+
+    assert list(problems(kind_of("ahead").expected, record)) == []
+    assert [s["sourceServerID"] for job in record.jobs for s in job["participatingServers"]] in ([DB, WEB], [WEB, DB])
+    ends = {job["participatingServers"][0]["sourceServerID"]: job for job in record.jobs}
+    assert ends[WEB]["creationDateTime"] >= ends[DB]["endDateTime"]
+    assert starts_of(record) == [DB, WEB]
