@@ -51,7 +51,7 @@ class LaunchAhead(StartWave):
         super().prepare(context)
         self.source_server_ids = [server.server_id for server in sorted(ahead, key=biggest_first)]
 
-    def finish(self, context: Context, launch: "Launch") -> JsonValue:
+    def finish(self, context: Context, launch: "Launch") -> None:
         """Leave the jobs for the wave's start."""
         count = sum(len(job.servers) for job in launch.jobs)
         self.log.info("wave %s: %d jobs launch %d servers ahead, stopped", self.wave, len(launch.jobs), count)
