@@ -1,5 +1,6 @@
 """Recoveries that launch ahead, and are killed at, taken over or cleared; in simulated time."""
 
+import dataclasses
 import re
 
 import pytest
@@ -28,8 +29,8 @@ def live(one_simulator, tmp_path, monkeypatch):
     for name, value in environment(one_simulator.url, tmp_path).items():
         monkeypatch.setenv(name, value)
 
-    def live(death=None, **more):
-        return lived(kind_of("ahead"), one_simulator, tmp_path, death or Death(), **more)
+    def live(death=None, *, kind=None, **more):
+        return lived(kind or kind_of("ahead"), one_simulator, tmp_path, death or Death(), **more)
 
     return live
 
@@ -113,3 +114,20 @@ def test_where_quotas_do_not_suffice_the_wave_whose_turn_comes_first_is_launched
     ends = {job["participatingServers"][0]["sourceServerID"]: job for job in record.jobs}
     assert ends[WEB]["creationDateTime"] >= ends[DB]["endDateTime"]
     assert starts_of(record) == [DB, WEB]
+
+
+@pytest.mark.parametrize("at", [0, "ec2:StartInstances"])
+def test_a_drill_in_a_network_of_its_own_starts_there_and_leaves_nothing(live, one_simulator, at):
+    kind = kind_of("ahead")
+    drill = dataclasses.replace(
+        kind, plan=kind.plan.replace("network: shared", "network: isolated"), conf={"mode": "drill"}
+    )
+    before = sorted(vpc["VpcId"] for vpc in one_simulator.client("ec2").describe_vpcs()["Vpcs"])
+    record, _ = live(Death(at=at), kind=drill)
+
+    assert record.report["verdict"] == "passed", record.report["verdict_reason"]
+    assert [job["type"] for job in record.jobs].count("LAUNCH") == 2
+    assert starts_of(record) == [DB, WEB]
+    assert record.settings == record.settings_before
+    assert {state for name, (_, state) in record.instances.items() if name not in record.before} <= {"terminated"}
+    assert sorted(vpc["VpcId"] for vpc in one_simulator.client("ec2").describe_vpcs()["Vpcs"]) == before

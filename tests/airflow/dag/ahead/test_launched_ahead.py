@@ -10,7 +10,7 @@ GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
 DB = ["s-00000000000000001", "s-00000000000000002", "s-00000000000000003"]
 WEB = ["s-00000000000000011", "s-00000000000000012"]
 ALL_UP = dict.fromkeys(["db1", "db2", "db3", "web1", "web2"], "launched")
-
+STARTS = ("StartRecovery", "StartInstances")
 BROKEN = {"service": "drs", "hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "Broken"}
 
 
@@ -19,7 +19,7 @@ def servers_of(call):
 
 
 def order_of(simulator):
-    return [c["operation"] for c in simulator.calls() if c["operation"] in ("StartRecovery", "StartInstances")]
+    return [c["operation"] for c in simulator.calls() if c["operation"] in STARTS]
 
 
 def dispositions(simulator):
@@ -56,6 +56,24 @@ def test_the_form_launches_the_same_plan_in_its_waves(run, simulator):
     assert order_of(simulator) == ["StartRecovery"] * 2
     assert (ended.tasks["database.launch_ahead"], ended.tasks["web.launch_ahead"]) == ("skipped", "skipped")
     assert ended.servers == ALL_UP
+
+
+def test_a_wave_in_two_accounts_is_started_in_both_beside_one_that_launches_in_its_turn(run, simulator):
+    mail = (
+        "kind: ProtectionGroup\nname: mail\nregion: eu-central-1\naws_conn_id: aws_there\n"
+        "select: {tags: {Tier: mail}}\n"
+    )
+    text = AHEAD.replace("groups: [db]", "groups: [db, mail], ready: status_checks")
+    ended = run(f"{mail}---\n{text.replace('groups: [web]', 'groups: [web], launch: in_waves')}")
+
+    assert (ended.state, ended.report["verdict"]) == ("success", "passed"), ended.report["verdict_reason"]
+    assert ended.servers == {**ALL_UP, "mail1": "launched", "mail2": "launched"}
+    where = {operation: [(c["account"], c["region"]) for c in calls(simulator, operation)] for operation in STARTS}
+    here, there = ("111122223333", "us-west-2"), ("444455556666", "eu-central-1")
+    assert sorted(where["StartRecovery"]) == [here, here, there]
+    assert sorted(where["StartInstances"]) == [here, there]
+    assert ended.tasks["database.launch_ahead_2"] == "success"
+    assert "web.launch_ahead" not in ended.tasks
 
 
 def test_a_wave_whose_predecessor_fails_stays_prepared_and_is_cleaned_up(run, simulator):
