@@ -7,7 +7,7 @@ import pytest
 from drs_simulator.pytest_plugin import start_drs_simulator  # noqa: F401  (a fixture)
 
 from benchmarks.kill_sweep.judge import problems
-from benchmarks.kill_sweep.kinds import DB, FLEET, WEB, kind_of
+from benchmarks.kill_sweep.kinds import DB, FLEET, STRANGER, WEB, kind_of
 from benchmarks.kill_sweep.lives import environment, lived, report_of
 from benchmarks.kill_sweep.mortal_run import Death
 
@@ -116,14 +116,37 @@ def test_where_quotas_do_not_suffice_the_wave_whose_turn_comes_first_is_launched
     assert starts_of(record) == [DB, WEB]
 
 
+def a_drill(network="shared"):
+    kind = kind_of("ahead")
+    plan = kind.plan.replace("network: shared", f"network: {network}")
+    return dataclasses.replace(kind, plan=plan, conf={"mode": "drill"})
+
+
+@pytest.mark.parametrize("task", ["web.start_recovery", "web.recovery_job"])
+def test_a_drill_starts_nothing_more_once_a_recovery_has_taken_a_server_that_is_prepared(live, one_simulator, task):
+    begun = []
+
+    def people(run):
+        def recover(name):
+            if name == task and not begun:
+                drs = one_simulator.client("drs")
+                begun.append(drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": WEB}])["job"]["jobID"])
+
+        run.before_leg = recover
+
+    record, _ = live(kind=a_drill(), people=people)
+
+    assert record.report["verdict"] == "superseded", record.report["verdict_reason"]
+    assert starts_of(record) == [DB]
+    assert record.settings[STRANGER] == record.settings_before[STRANGER]
+    assert [state for name, (server, state) in record.instances.items() if server == STRANGER] == ["running"]
+    assert {state for server, state in record.instances.values() if server == DB} <= {"terminated"}
+
+
 @pytest.mark.parametrize("at", [0, "ec2:StartInstances"])
 def test_a_drill_in_a_network_of_its_own_starts_there_and_leaves_nothing(live, one_simulator, at):
-    kind = kind_of("ahead")
-    drill = dataclasses.replace(
-        kind, plan=kind.plan.replace("network: shared", "network: isolated"), conf={"mode": "drill"}
-    )
     before = sorted(vpc["VpcId"] for vpc in one_simulator.client("ec2").describe_vpcs()["Vpcs"])
-    record, _ = live(Death(at=at), kind=drill)
+    record, _ = live(Death(at=at), kind=a_drill("isolated"))
 
     assert record.report["verdict"] == "passed", record.report["verdict_reason"]
     assert [job["type"] for job in record.jobs].count("LAUNCH") == 2
