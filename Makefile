@@ -55,7 +55,7 @@ STEP ?= 1
 SERVERS ?= 10
 ROUNDS ?= 1
 
-.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install check bench chaos chaos-sweep circle combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install lint check bench chaos chaos-sweep circle combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +64,8 @@ demo: $(VENV)/.demo ## drill a plan live against the simulator [EXIT=1 PLAN=web-
 	@exec $(BIN)/python -m demo.run --plan '$(PLAN)' --speed '$(SPEED)' $(if $(PORT),--port '$(PORT)') \
 		$(if $(FAULTS),--faults '$(FAULTS)') $(if $(filter-out 0,$(EXIT)),--exit)
 
-up: ## the same for a team: docker compose with PostgreSQL
+up: ## Airflow for a team: docker compose, two of every part (docs/deployment.md)
+	@$(PYTHON) docker/make_secrets.py
 	@if docker compose version >/dev/null 2>&1; then exec docker compose up --build; \
 	elif command -v docker-compose >/dev/null; then exec docker-compose up --build; \
 	else echo 'docker compose is needed for this; make demo needs nothing but Python' >&2; exit 1; fi
@@ -92,12 +93,14 @@ test-matrix: $(BIN)/uv ## the quick tests beside other Airflows and Pythons [CEL
 test-install: $(VENV)/.dev ## docs/install.md in empty environments, with a drill [INSTALLS=mwaa-3.3.1@3.12]
 	@SPEED='$(if $(filter command line environment,$(origin SPEED)),$(SPEED))' exec .ci/install $(INSTALLS)
 
-check: $(VENV)/.dev ## format, lint, types, layers, quick tests: under a minute
+lint: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p demo -p benchmarks
 	$(BIN)/lint-imports
+
+check: lint ## the same and the quick tests: before every commit
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
 
 bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .bench/ [DATABASE=postgresql]
@@ -125,7 +128,8 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	$(COMPILE) --upgrade --group release -o requirements/release.txt
 	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
 	$(COMPILE) --upgrade --group postgresql -o requirements/postgresql.txt
-	$(COMPILE) --upgrade --extra simulator --group compose -c requirements/demo.txt -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt
+	@# The image may have an older botocore than the others: s3fs says which (its aiobotocore pins one).
+	$(COMPILE) --upgrade --extra simulator --extra s3 --group compose -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt
 	$(COMPILE) --upgrade --extra simulator --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 

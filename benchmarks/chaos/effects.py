@@ -15,6 +15,7 @@ Part = Literal[
     "notify",
     "sources",
     "way_back",
+    "machines",
     "ahead",
 ]
 """What a plan must have for an operation to be sent in its runs."""
@@ -56,6 +57,8 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("sns", "Publish"): "notify",
     ("ec2", "StopInstances"): "sources",
     ("drs", "ReverseReplication"): "way_back",
+    ("drs", "StartFailbackLaunch"): "machines",
+    ("drs", "StopFailback"): "machines",
     ("ec2", "StartInstances"): "ahead",
 }
 
@@ -64,8 +67,6 @@ NEVER_IN_A_RUN = frozenset(
         ("drs", "StopReplication"),
         ("drs", "DisconnectSourceServer"),
         ("drs", "StartReplication"),
-        ("drs", "StartFailbackLaunch"),
-        ("drs", "StopFailback"),
         ("drs", "UpdateFailbackReplicationConfiguration"),
         ("drs", "DisconnectRecoveryInstance"),
         ("drs", "DeleteRecoveryInstance"),

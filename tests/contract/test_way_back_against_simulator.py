@@ -5,6 +5,8 @@ from drs_provider.exceptions import RunRefused, ServiceUnavailable
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.failback.removal import RemovalStep
 from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.launch.results import LaunchMember
+from drs_provider.services.failback.conversion_results import find_conversions
 from drs_provider.services.failback.convert_clients import ConvertClients
 from drs_provider.services.failback.read import CircleReader
 from drs_provider.services.failback.reverse import Reversal
@@ -308,7 +310,7 @@ def test_a_data_centres_server_asks_for_people_and_is_converted_once(world):
     assert world.stages(DATA_CENTRE) == [Stage.RESTING]
 
 
-def test_a_data_centres_server_on_another_machine_asks_for_an_agent_and_loses_nothing(world):
+def test_a_data_centres_server_on_another_machine_is_said_to_need_an_agent_and_loses_nothing(world):
     world.recovered(DATA_CENTRE)
     instance = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered
     world.simulator.failback_client(instance, to_original=False)
@@ -318,6 +320,69 @@ def test_a_data_centres_server_on_another_machine_asks_for_an_agent_and_loses_no
     record = world.reader.recovery.recovery_instances(source_server_ids=(DATA_CENTRE,))[0]
     assert record["failback"]["failbackToOriginalServer"] is False
     assert world.stages(DATA_CENTRE) == [Stage.FAILED_BACK]
-    assert list(world.reversal("reprotected").look((DATA_CENTRE,)).people) == [DATA_CENTRE]
+    assert list(world.reversal("reprotected").look((DATA_CENTRE,)).refused) == [DATA_CENTRE]
     assert list(world.removal().look((DATA_CENTRE,)).refused) == [DATA_CENTRE]
     assert world.called("TerminateRecoveryInstances") == []
+
+
+def paired(world):
+    """A server of a data centre whose failback client is ready to be converted; its recovered instance."""
+    world.recovered(DATA_CENTRE)
+    instance = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered
+    world.simulator.failback_client(instance)
+    world.until_done(world.reversal(), (DATA_CENTRE,))
+    return instance
+
+
+def test_a_conversion_that_another_run_has_begun_is_waited_for_and_adopted(world):
+    paired(world)
+    (job,) = world.launch(DATA_CENTRE, kind=ConvertClients, run="other", store=Memory()).jobs
+
+    waits = world.launch(DATA_CENTRE, kind=ConvertClients)
+    world.later("30m")
+    ended = world.launch(DATA_CENTRE, kind=ConvertClients)
+    cleared = world.launch(DATA_CENTRE, kind=ConvertClients, max_tries=1)
+
+    assert (type(waits), waits.job_ids) == (MustWait, (job.job_id,))
+    assert (ended.jobs, [*ended.already], cleared.jobs) == ((), [DATA_CENTRE], ())
+    assert len(world.called("StartFailbackLaunch")) == 1
+
+
+def test_a_conversion_that_has_failed_is_judged_and_only_begun_again_once_people_have_booted_it(world):
+    instance = paired(world)
+    world.simulator.fault({"do": "fail_at", "event": "LAUNCH_END", "error": "no disk", "count": 1})
+    launch = world.launch(DATA_CENTRE, kind=ConvertClients)
+    world.later("30m")
+    same = world.launch(DATA_CENTRE, kind=ConvertClients)
+    with pytest.raises(RunRefused) as early:
+        world.launch(DATA_CENTRE, kind=ConvertClients, max_tries=1)
+    found = find_conversions(
+        launch.launch, world.reader, members={DATA_CENTRE: LaunchMember(DATA_CENTRE, "centre1")}, now=world.now()
+    )
+    world.reader.recovery.stop_failback(instance)
+    world.simulator.failback_client(instance)
+    world.until_done(world.reversal(), (DATA_CENTRE,))
+    again = world.launch(DATA_CENTRE, kind=ConvertClients, max_tries=1)
+    world.later("30m")
+
+    assert [job.job_id for job in same.jobs] == [job.job_id for job in launch.jobs]
+    assert "DRS says FAILBACK_ERROR" in str(early.value)
+    assert [(result.status, bool(result.reason)) for result in found.results] == [("failed", True)]
+    assert (found.pending, [job.forgotten for job in found.jobs]) == ({}, [False])
+    assert [job.attempt for job in again.jobs] == [2]
+    assert len(world.called("StartFailbackLaunch")) == 2
+    assert world.stages(DATA_CENTRE) == [Stage.REPROTECTED]
+
+
+def test_a_converted_machine_is_judged_by_its_job_and_its_failback(world):
+    paired(world)
+    launch = world.launch(DATA_CENTRE, kind=ConvertClients)
+    members = {DATA_CENTRE: LaunchMember(DATA_CENTRE, "centre1", critical=False)}
+    early = find_conversions(launch.launch, world.reader, members=members, now=world.now())
+    world.later("30m")
+    found = find_conversions(launch.launch, world.reader, members=members, now=world.now())
+
+    assert [result.status for result in early.results] == ["unknown"]
+    (result,) = found.results
+    assert (result.status, result.reason, result.instance_id, result.critical) == ("launched", None, None, False)
+    assert [(job.initiated_by, bool(job.ended_at)) for job in found.jobs] == [("FAILBACK", True)]

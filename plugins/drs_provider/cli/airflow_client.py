@@ -316,7 +316,8 @@ class AirflowClient:
                 raise AlreadySo(f"Airflow refused to {what}: {detail}")
         if body is None and not answer.is_server_error:
             self._not_airflow(f"{answer.request.method} {answer.request.url.path} was answered with no JSON")
-        raise AirflowError(f"Airflow answered {answer.status_code} when asked to {what}: {detail or 'no reason given'}")
+        said = f"Airflow answered {answer.status_code} when asked to {what}: {detail or 'no reason given'}"
+        raise AirflowUnreachable(said) if answer.is_server_error else AirflowError(said)
 
     def _not_airflow(self, why: str) -> NoReturn:
         raise NotAirflow(

@@ -60,6 +60,11 @@ def configure(parser: ArgumentParser) -> None:
     _action(actions, "resume", "resume a paused plan").add_argument("plan", metavar="PLAN")
     cancel = _on_run(_action(actions, "cancel", "no further wave starts; what runs is watched to its end and reported"))
     cancel.add_argument("--reason", metavar="TEXT", help="shown in the report")
+    cancel.add_argument(
+        "--stop-failback",
+        action="store_true",
+        help="of a failback: end those of machines in data centres too, which people must boot again for another one",
+    )
     for name, text in (
         ("skip", "skip a wave that has not started"),
         ("retry", "run a failed wave again, with everything after it"),
@@ -216,7 +221,8 @@ class _Command:
         return CommandOutcome(self.control.resume(self.options.plan))
 
     def cancel(self) -> CommandOutcome:
-        return _told(self.control.cancel(self.options.plan, self.options.run_id, self.options.reason))
+        given = self.options
+        return _told(self.control.cancel(given.plan, given.run_id, given.reason, stops_failback=given.stop_failback))
 
     def skip(self) -> CommandOutcome:
         given = self.options

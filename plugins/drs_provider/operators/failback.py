@@ -206,6 +206,13 @@ class DrsFailbackOperator(FailbackConnected, DrsOperator):
         from drs_provider.rules.run.handover import FailbackOutcome
 
         if found.refused:
+            left = {**found.refused, **found.waiting, **found.people}
+            leave(
+                context["ti"],
+                FailbackOutcome(
+                    is_complete=False, done=found.done, left=left, removed=found.removed, job_ids=found.job_ids
+                ),
+            )
             raise RunRefused(f"{self._named(found, found.refused)}. {len(found.done)} others are done")
         for server_id, words in found.done.items():
             self.log.info("%s: %s", found.read.name_of(server_id), words)

@@ -9,6 +9,7 @@ from drs_provider.formatting import MANY, plural, some
 from drs_provider.report.evidence import HomeStep, RunEvidence, ServerEvidence
 from drs_provider.report.result import Outcome
 from drs_provider.report.steps import short
+from drs_provider.rules.failback.data_centre.last_sync import not_proven
 from drs_provider.rules.run import names
 from drs_provider.rules.run.state.vocabulary import ServerStatus, WaveStatus
 
@@ -134,6 +135,12 @@ def exceptions_at_home(evidence: RunEvidence) -> Iterator[str]:
         yield from _left(step, words, names)
     for step in rests:
         yield from _left(step, "not at rest", names)
+
+
+def unproven_syncs(evidence: RunEvidence) -> Iterator[str]:
+    """Yield which launched servers hold what nobody has proven to be all that was written."""
+    if names := [s.hostname or s.server_id for s in _servers(evidence, ServerStatus.LAUNCHED) if s.not_synced]:
+        yield not_proven(names)
 
 
 def _left(step: HomeStep, words: str, names: dict[str, str]) -> Iterator[str]:

@@ -205,6 +205,18 @@ class LaunchActionRun(EvidencePart):
     reason: str | None = None
 
 
+class WayHomeFacts(EvidencePart):
+    """From where to where a failback takes a server.
+
+    ``recovered``: the instance that production ran on; ``failback_server``: what replicated it; ``place``: the account
+    and Region of its origin, empty for a data centre.
+    """
+
+    recovered: str
+    failback_server: str = ""
+    place: str = ""
+
+
 class ServerEvidence(EvidencePart):
     """What became of one source server in one wave."""
 
@@ -224,7 +236,11 @@ class ServerEvidence(EvidencePart):
     point: Point | None = None
     """The recovery point that its launch named; ``None``: DRS was asked for the most recent data."""
     synced: Point | None = None
-    """The recovery point that was seen to hold everything that its source had written; migrations only."""
+    """The recovery point that was seen to hold everything that its source had written; migrations and failbacks."""
+    not_synced: str = ""
+    """Why its last sync is not proven: what DRS said of its failback client."""
+    way_home: WayHomeFacts | None = None
+    """Where a failback takes it; ``None``: another run, or a server that is not on its way."""
     source_stopped: str | None = None
     """The EC2 instance of its source, where the run saw it stopped."""
     job_id: str | None = None
@@ -378,7 +394,8 @@ class WaitEvidence(EvidencePart):
 class HomeStep(EvidencePart):
     """One task at the end of a failback: protected again, agreed, removed, or at rest.
 
-    ``done`` and ``left``: by server id what it says of each; ``error``: its last words where it has failed.
+    ``done`` and ``left``: by server id what it says of each; ``removed``: by server id what it has removed, in words;
+    ``error``: its last words where it has failed.
     """
 
     task: str
@@ -386,6 +403,7 @@ class HomeStep(EvidencePart):
     state: Literal["done", "failed", "skipped", "unproven", "not_reached"]
     done: dict[str, str] = Field(default_factory=dict)
     left: dict[str, str] = Field(default_factory=dict)
+    removed: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     error: str | None = None
 
 

@@ -174,6 +174,8 @@ def _server(server: ServerEvidence, wave: WaveEvidence, run_started_at: datetime
         not_protected=server.not_protected,
         differences=server.differences,
         synced=server.synced,
+        not_synced=server.not_synced,
+        way_home=server.way_home,
         source_stopped=server.source_stopped,
         on_the_way=server.on_the_way,
     )

@@ -22,6 +22,7 @@ from drs_provider.report.evidence import (
     TaskError,
     TerminatedInstance,
     WaitEvidence,
+    WayHomeFacts,
 )
 from drs_provider.report.older_versions import brought_up
 from drs_provider.rules.commit.next_steps import AfterRecovery
@@ -135,6 +136,10 @@ class ServerReport(ReportPart):
     actions: tuple[LaunchActionRun, ...] = ()
     synced: Point | None = None
     """The recovery point that was seen to hold everything that its source had written; migrations only."""
+    not_synced: str = ""
+    """Why its last sync is not proven: what DRS said of its failback client."""
+    way_home: WayHomeFacts | None = None
+    """Where a failback takes it; ``None``: another run, or a server that is not on its way."""
     source_stopped: str | None = None
     """The EC2 instance of its source, where the run saw it stopped."""
     on_the_way: FailbackServer | None = None

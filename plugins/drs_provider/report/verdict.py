@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from drs_provider.formatting import plural, some, still_there
 from drs_provider.report import steps
-from drs_provider.report.copies import exceptions_at_home, failures_at_home, judge_copies
+from drs_provider.report.copies import exceptions_at_home, failures_at_home, judge_copies, unproven_syncs
 from drs_provider.report.evidence import CommitFacts, RunEvidence, ServerEvidence, WaveEvidence
 from drs_provider.report.result import ObjectiveResults, Outcome
 from drs_provider.report.server_status import MISSING
@@ -237,6 +237,7 @@ def _exceptions(evidence: RunEvidence, objectives: ObjectiveResults) -> Iterator
         if stopped := [_name(server) for server in wave.servers if server.stopped_since]:
             yield f"wave {wave.name}: {some(stopped)} {_is(stopped)} stopped at the end of the run"
     yield from _gone_before(evidence)
+    yield from unproven_syncs(evidence)
     yield from _missed(objectives)
     yield from _changed_networks(evidence)
     if evidence.commit:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from drs_provider.formatting import duration, instant_words, share
+from drs_provider.report.home.rows import HomeRow, home_rows
 from drs_provider.report.result import (
     Failure,
     ObjectiveOutcome,
@@ -150,6 +151,7 @@ class View:
     overhead: str
     data_spread: str | None
     airflow_url: str | None
+    home: tuple[HomeRow, ...] = ()
 
 
 def _data_spread(report: RunReport) -> str | None:
@@ -184,6 +186,7 @@ def view_of(report: RunReport) -> View:
         overhead=share(report.critical_path.overhead_share),
         data_spread=_data_spread(report),
         airflow_url=web_url(report.run.airflow_url),
+        home=home_rows(report),
     )
 
 
@@ -276,6 +279,8 @@ def notes_of(server: ServerReport) -> Iterator[str]:
         why = {"source_unreachable": ", source unreachable", "older_point": ", older than the one that failed"}
         why["quiesced"] = ", made after its writes had stopped"
         yield f"pinned to {instant_words(server.point.at)}{why.get(server.point.why, '')}"
+    if server.not_synced:
+        yield f"its last sync is not proven: {server.not_synced}"
     if server.source_stopped:
         yield f"its source {server.source_stopped} is stopped"
     for attempt in server.tries:

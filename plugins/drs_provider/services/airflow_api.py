@@ -17,7 +17,10 @@ class AirflowError(DrsProviderError):
 
 
 class AirflowUnreachable(AirflowError):
-    """Nobody answered, or not in time. A call that changes something may have had its effect."""
+    """Nobody answered, not in time, or with an error of its own (5xx), as while its database starts again.
+
+    A call that changes something may have had its effect.
+    """
 
 
 class NotAllowed(AirflowError):

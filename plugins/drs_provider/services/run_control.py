@@ -248,15 +248,20 @@ class RunControl:
         self.airflow.set_paused(dag.dag_id, paused=False)
         return f"{plan} is resumed"
 
-    def cancel(self, plan: str, run_id: str | None, reason: str | None) -> Steered:
-        """Let no further wave start; what runs is watched to its end, then cleaned up and reported."""
+    def cancel(self, plan: str, run_id: str | None, reason: str | None, *, stops_failback: bool = False) -> Steered:
+        """Let no further wave start; what runs is watched to its end, then cleaned up and reported.
+
+        :param stops_failback: end the failbacks of machines in data centres that the run has not converted
+        """
         run = self._active(plan, run_id, "cancel")
-        self._order(run, OrderToRun("cancel", verbs.cancelled_tasks(run), reason=reason, is_recorded=True))
+        ends = verbs.failback_ends(run) if stops_failback else ()
+        self._order(run, OrderToRun("cancel", (*verbs.cancelled_tasks(run), *ends), reason=reason, is_recorded=True))
         run = self.look(run.plan, run.run_id)
         for question in run.questions:
             self._pass_over(run, question)
         run = self.look(run.plan, run.run_id)
         parts = [self._cancel_part(run, part, reason) for part in run.parts]
+        parts += [verbs.failbacks_ended_message()] if ends else []
         return Steered(run, "; ".join([verbs.cancelled_message(run), *parts]))
 
     def _cancel_part(self, run: RunView, part: PlanRunStart, reason: str | None) -> str:

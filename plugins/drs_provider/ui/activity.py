@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from drs_provider.formatting import instant_words, plural, some
+from drs_provider.rules.run import names
 from drs_provider.rules.run.state import (
     CleanupStatus,
     PreflightStatus,
@@ -95,7 +96,10 @@ def _next(state: RunState, around: Surroundings) -> Iterator[str]:
     elif not ready and around.cleans_up and state.cleanup.status in (CleanupStatus.WAITING, CleanupStatus.KEPT):
         yield "clean-up, then the report"
     elif not ready:
-        yield "the report"
+        waiting = [
+            row for row in around.final if row.status is StepStatus.WAITING and not names.does(row.task, names.REPORT)
+        ]
+        yield _lower(waiting[0].name) if waiting else "the report"
 
 
 def _waves_to_come(state: RunState) -> Iterator[str]:

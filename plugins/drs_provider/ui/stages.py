@@ -37,6 +37,7 @@ _TITLES: Final = {
     names.AGREE: "Agree to the clean-up",
     names.REMOVE_RECOVERED: "Remove what was recovered",
     names.AT_REST: "Look whether all is at rest",
+    names.STOP_FAILBACK: "End failbacks after a cancel",
     names.REPORT: "Write the report",
 }
 _FIRST: Final = (names.CHECK, names.NETWORK, names.APPROVAL, names.STOP_APPROVAL)
@@ -55,8 +56,11 @@ _LAST_OF_RECOVERY: Final = (
     names.AGREE,
     names.REMOVE_RECOVERED,
     names.AT_REST,
+    names.STOP_FAILBACK,
     names.REPORT,
 )
+_ONLY_ONCE_BEGUN: Final = (names.STOP_FAILBACK,)
+"""Tasks that do nothing unless somebody has ordered it."""
 _LONGEST: Final = 400
 
 
@@ -100,7 +104,11 @@ def question_path(dag_id: str, run_id: str, task: str) -> str:
 def _rows(snapshot: RunSnapshot, left: LeftDocuments, group: str, order: Sequence[str]) -> list[BoardStep]:
     found = [task for name in order for task in names.tasks_that(snapshot.tasks, group, name)]
     rows = (_row(task, snapshot, left) for task in found)
-    return [row for row in rows if row.status is not StepStatus.SKIPPED]
+    return [row for row in rows if row.status is not StepStatus.SKIPPED and _is_shown(row)]
+
+
+def _is_shown(row: BoardStep) -> bool:
+    return row.status.has_begun or not names.does(row.task, *_ONLY_ONCE_BEGUN)
 
 
 def _row(task: str, snapshot: RunSnapshot, left: LeftDocuments) -> BoardStep:

@@ -502,6 +502,8 @@ def test_a_wait_bears_an_airflow_that_restarts(drs, airflow):
         looks.append(request)
         if len(looks) in (12, 13):
             raise httpx.ConnectError("Connection refused")
+        if len(looks) == 14:
+            return httpx.Response(500, json={"detail": "the database is starting up"})
         if len(looks) > 20:
             airflow.runs[0]["state"] = "success"
         return Airflow.__call__(airflow, request)
@@ -517,6 +519,10 @@ def test_a_wait_bears_an_airflow_that_restarts(drs, airflow):
 
     assert code == 0
     assert sum(line.startswith("no status: no answer from") for line in news) == 2
+    assert (
+        news.count("no status: Airflow answered 500 when asked to read the plan's runs: the database is starting up")
+        == 1
+    )
 
 
 def test_a_cancel_gives_its_order_to_every_wave_that_has_not_begun_and_marks_only_what_asks(drs, airflow):

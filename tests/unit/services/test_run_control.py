@@ -423,7 +423,7 @@ def test_a_name_that_no_run_has_names_those_there_are():
 
 @pytest.mark.parametrize(
     ("error", "put_back"),
-    [(AirflowError("500"), ["cancel"]), (AirflowUnreachable("no answer"), [])],
+    [(AirflowError("409"), ["cancel"]), (AirflowUnreachable("no answer"), [])],
     ids=["Airflow refuses", "nobody knows"],
 )
 def test_a_retry_that_airflow_refuses_is_told_to_nobody_and_leaves_the_orders_as_they_were(error, put_back):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from drs_provider.exceptions import RunRefused
 from drs_provider.plan.loader import read_folder
 from drs_provider.rules.failback.shape import compile_failback
 from drs_provider.rules.launch.results import ServerResult
@@ -120,7 +121,10 @@ AGAIN = f"trigger {DAG} in Airflow with mode failback"
     [
         (
             {},
-            "production stays where it was recovered: what has stopped its writes already must be taken back by people",
+            (
+                "production stays where it was recovered, and is copied to its origin as before: what has stopped its "
+                "writes already must be taken back by people"
+            ),
         ),
         (
             {**LAUNCHED, PROTECTS[0]: "deferred", PROTECTS[1]: "success"},
@@ -181,3 +185,49 @@ def test_a_failback_runs_until_all_is_protected_again_removed_and_at_rest(shape,
 )
 def test_a_way_back_is_started_in_airflow_and_never_by_the_plans_command(runs, mode, wave, words):
     assert how_to_start(runs, mode, wave=wave) == words
+
+
+ENDS = ("finish.stop_failback", "finish.stop_failback_2")
+
+
+def test_a_cancel_ends_the_failbacks_of_machines_only_where_it_says_so(shape):
+    def ordered(**more):
+        airflow = way_back(shape, "failback", dict.fromkeys(("web.start_recovery", *ENDS)), rest=None)
+        said = RunControl(airflow).cancel("shop.failback", None, None, **more).message
+        return {task for verb, task, *_ in airflow.changed if verb == "keep"}, said
+
+    (kept, words), (ended, told) = ordered(), ordered(stops_failback=True)
+
+    assert not kept & {*ENDS}
+    assert ended == kept | {*ENDS}
+    assert told == (
+        f"{words}; the failbacks of its machines in data centres that are not converted are ended then (StopFailback): "
+        "for another failback people have to boot each from the failback client again, and it is copied again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "states", "words"),
+    [
+        ("reprotect", {}, "converts no machine of a data centre: cancel it without that"),
+        ("failback", {ENDS[0]: "skipped"}, "too late to end failbacks with"),
+    ],
+)
+def test_a_cancel_that_can_end_no_failback_cancels_nothing(shape, mode, states, words):
+    waiting = {**dict.fromkeys(shape.reverse_tasks, "deferred"), **dict.fromkeys(ENDS), **states}
+    airflow = way_back(shape, mode, waiting, rest=None)
+    with pytest.raises(RunRefused, match=words):
+        RunControl(airflow).cancel("shop.failback", None, None, stops_failback=True)
+
+    assert airflow.changed == []
+
+
+def test_a_retry_takes_back_the_order_to_end_failbacks(shape):
+    """Else they would be ended after the wave that was run again."""
+    states = {"web.start_recovery": "failed", **dict.fromkeys(WATCHES, "upstream_failed")}
+    airflow = way_back(shape, "failback", states, run="failed", rest="upstream_failed")
+    for task in shape.reverse_tasks:
+        airflow.snapshots[task] = TaskSnapshot("skipped")
+    RunControl(airflow).retry("shop.failback", "web", None, None)
+
+    assert {*ENDS} <= {task for verb, task, *_ in airflow.changed if verb == "keep"}

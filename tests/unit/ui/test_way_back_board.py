@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from drs_provider.rules.run.handover import FailbackProgress, FailbackServer, PreflightResult
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.board import board_of
@@ -74,3 +75,53 @@ def test_the_page_says_what_goes_on_and_knows_no_recovery_time():
     assert board.activity.now == ["wave db: DRS copies 3 servers to their origin, 1 ready"]
     assert board.activity.next == ["the report"]
     assert (board.rto, board.cleans_up, [row.task for row in board.final_tasks]) == (None, False, [])
+
+
+def a_failback(**states):
+    """A failback whose only wave is launched by now; the tasks of its end follow one another."""
+    order = ["preflight.check", "db.start_recovery", "db.recovery_job"]
+    ends = ("protect_again", "agree", "remove_recovered", "at_rest", "stop_failback", "report")
+    order += [f"finish.{name}" for name in ends]
+    found = {"preflight.check": "success", "db.start_recovery": "success", **states}
+    run = RunData(
+        dag_id="drs.shop.failback",
+        run_id="r",
+        state="running",
+        started_at=NOW,
+        tasks={task: TaskSnapshot(found.get(task), NOW if found.get(task) else None, None) for task in order},
+        upstream={task: frozenset(order[place - 1 : place]) for place, task in enumerate(order)},
+        left={("preflight.check", PreflightResult.KEY): {**PREFLIGHT, "mode": "failback"}},
+    )
+    return board_of(run, NOW)
+
+
+@pytest.mark.parametrize(
+    ("states", "then"),
+    [
+        ({"db.recovery_job": "deferred"}, "protect again from the origin"),
+        ({"db.recovery_job": "success", "finish.protect_again": "deferred"}, "agree to the clean-up"),
+        (
+            dict.fromkeys(("db.recovery_job", "finish.protect_again", "finish.agree"), "success")
+            | {"finish.remove_recovered": "running"},
+            "look whether all is at rest",
+        ),
+        (
+            dict.fromkeys(
+                ("db.recovery_job", "finish.protect_again", "finish.agree", "finish.remove_recovered"), "success"
+            )
+            | {"finish.at_rest": "running"},
+            "the report",
+        ),
+    ],
+)
+def test_a_failback_says_what_its_next_stage_does(states, then):
+    assert a_failback(**states).activity.next == [then]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_shown"), [(None, False), ("skipped", False), ("running", True), ("failed", True)]
+)
+def test_what_ends_failbacks_is_shown_only_where_somebody_has_ordered_it(state, is_shown):
+    board = a_failback(**{"db.recovery_job": "failed", "finish.stop_failback": state})
+
+    assert ("End failbacks after a cancel" in [row.name for row in board.final_tasks]) is is_shown

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from airflow.sdk import Context
 
@@ -20,6 +20,9 @@ from drs_provider.services.signed import leave, pull
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import PreflightResult, RecordedAnswer, ServerBack, ServerResults
     from drs_provider.rules.run.placeholders import KnownServer
+
+
+IN_DATA_CENTRE: Final = "it runs in its data centre, where AWS has no instance of it"
 
 
 class NotNow(DrsProviderError):
@@ -135,7 +138,12 @@ class StepPlace:
                     launched.instance_id if launched else None,
                     None if launched or result is None else result.reason or str(result.status),
                 )
-                yield _on_its_way_back(known, server.back) if server.back else known
+                if server.back is None:
+                    yield known
+                elif launched and server.back.from_data_centre:
+                    yield replace(known, instance_id=None, reason=IN_DATA_CENTRE)
+                else:
+                    yield _on_its_way_back(known, server.back)
 
 
 def _on_its_way_back(server: "KnownServer", back: "ServerBack") -> "KnownServer":

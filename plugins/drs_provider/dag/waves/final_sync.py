@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
@@ -20,6 +20,7 @@ from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.failback.data_centre.last_sync import ClientSync
     from drs_provider.rules.launch.recovery_points import Point
     from drs_provider.rules.migration.final_sync import StepEnd, SyncMark
     from drs_provider.rules.run.handover import FinalSync, PreflightResult, PreflightTarget, SyncBegan
@@ -77,19 +78,30 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
             with asking_later(self, self.resume, until=began.until):
                 marks = _marks(self._marked(context, began, hooks))
                 found = look(hooks, marks, names, quiesced_at=quiesce.at)
-            if not found.late:
-                self.log.info("%s; every server has a recovery point that holds them", in_short(quiesce))
+                clients = self.clients(context, quiesce.at)
+            waiting = "; ".join(filter(None, (found.words, clients.waiting)))
+            if not waiting:
+                self._log_end(in_short(quiesce), found.points, clients.settled)
                 leave(
                     context["ti"],
                     FinalSync(
-                        quiesced_at=quiesce.at, steps=quiesce.steps, doubts=quiesce.doubts, points=dict(found.points)
+                        quiesced_at=quiesce.at,
+                        steps=quiesce.steps,
+                        doubts=quiesce.doubts,
+                        points=dict(found.points),
+                        settled=dict(clients.settled),
                     ),
                 )
                 return
             if clock.now() >= began.until:
-                raise RunRefused(self.timed_out(context, found.words))
-        self.log.info("%s; waiting until %s: %s", in_short(quiesce), began.until, found.words)
-        self._defer(places, marks, quiesce.at, began.until)
+                raise RunRefused(self.timed_out(context, waiting))
+        self.log.info("%s; waiting until %s: %s", in_short(quiesce), began.until, waiting)
+        if found.late:
+            self._defer(places, marks, quiesce.at, began.until)
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        again = clock.now() + timedelta(seconds=LEAST_POLL_SECONDS)
+        self.defer(trigger=DateTimeTrigger(moment=again), method_name=self.resume.__name__)
 
     def resume(self, context: Context, event: object = None) -> None:
         """Look again; what the trigger has seen is seen by this task itself before it counts."""
@@ -103,6 +115,18 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
             for target in targets
         ]
 
+    def clients(self, context: Context, quiesced_at: datetime) -> "ClientSync":
+        """Say how the last sync of failback clients stands; the servers of a migration have none."""
+        from drs_provider.rules.failback.data_centre.last_sync import ClientSync
+
+        return ClientSync()
+
+    def _log_end(self, stopped: str, points: "Mapping[str, Point]", settled: Mapping[str, str]) -> None:
+        if points or not settled:
+            self.log.info("%s; every server has a recovery point that holds them", stopped)
+        for server, words in settled.items():
+            self.log.warning("%s; %s: %s", stopped, server, words)
+
     def timed_out(self, context: Context, waiting: str) -> str:
         """Word that the last sync did not come in time."""
         from drs_provider.rules.migration.final_sync import timed_out
@@ -115,7 +139,7 @@ class AwaitFinalSync(LeavesTimes, BaseOperator):
         marks: "Mapping[str, SyncMark]",
         quiesced_at: datetime,
         until: datetime,
-    ) -> None:
+    ) -> NoReturn:
         from drs_provider.triggers.final_sync import FinalSyncTrigger
 
         written: dict[str, WrittenMark] = {
@@ -207,12 +231,17 @@ def migration_of(context: Context, plan: str, digest: str, wave: str) -> "Prefli
     return preflight
 
 
-def ensure_synced(context: Context, task_id: str, wave: str, server_ids: Sequence[str]) -> "FinalSync":
-    """Return the record of a wave's last sync. Raises RunRefused unless that of all these servers is recorded."""
+def ensure_synced(
+    context: Context, task_id: str, wave: str, server_ids: Sequence[str], clients: Sequence[str] = ()
+) -> "FinalSync":
+    """Return the record of a wave's last sync. Raises RunRefused unless that of all these servers is recorded.
+
+    :param clients: servers whose failback clients are converted, which have no recovery points
+    """
     from drs_provider.rules.run.handover import FinalSync
 
     found = pull_newest(context, task_id, FinalSync)
-    if found is None or any(server not in found.points for server in server_ids):
+    if found is None or not (found.points.keys() >= {*server_ids} and found.settled.keys() >= {*clients}):
         raise RunRefused(
             f"the last sync of wave {wave} is not recorded (a task that is marked as successful waits for nothing): "
             f"clear {task_id} with everything downstream. Nothing was stopped or launched"

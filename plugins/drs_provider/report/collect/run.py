@@ -9,7 +9,7 @@ from drs_provider.formatting import timespan
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.report.collect.commit import commit_facts, steps_after
 from drs_provider.report.collect.drill import drill_facts, networks_of
-from drs_provider.report.collect.home import home_steps
+from drs_provider.report.collect.home import home_steps, way_home
 from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
@@ -208,18 +208,22 @@ def _ended(shape: WaveShape, left: LeftDocuments) -> Mapping[str, EndedJob]:
 
 
 def _jobs(launches: Iterable[Launch], ended: Mapping[str, EndedJob]) -> Iterator[JobEvidence]:
-    for launch in launches:
-        for job in launch.jobs:
-            yield JobEvidence(
-                job_id=job.job_id,
-                region=launch.region,
-                aws_conn_id=launch.aws_conn_id or "",
-                created_at=job.created_at,
-                ended_at=ended[job.job_id].ended_at if job.job_id in ended else None,
-                adopted=job.adopted,
-                attempt=job.attempt,
-                servers=job.servers,
-            )
+    """Give every job once: where a wave launches in several places, the later record knows the job's own."""
+    found = {
+        job.job_id: JobEvidence(
+            job_id=job.job_id,
+            region=launch.region,
+            aws_conn_id=launch.aws_conn_id or "",
+            created_at=job.created_at,
+            ended_at=ended[job.job_id].ended_at if job.job_id in ended else None,
+            adopted=job.adopted,
+            attempt=job.attempt,
+            servers=job.servers,
+        )
+        for launch in launches
+        for job in launch.jobs
+    }
+    yield from found.values()
 
 
 class _Servers:
@@ -240,6 +244,7 @@ class _Servers:
         synced = left.of(shape.sync_task, FinalSync) if shape.sync_task else None
         stopped = left.of(shape.stop_task, StoppedSources) if shape.stop_task else None
         self.synced = synced.points if synced else {}
+        self.not_synced = synced.settled if synced else {}
         self.stopped = stopped.servers if stopped else {}
         self.found, self.lost = left.found_launches(), left.lost_instances
         changes = [found for task in shape.settings_tasks if (found := left.of(task, SettingsChanges))]
@@ -272,8 +277,10 @@ class _Servers:
         if point := self.points.get(state.server_id):
             facts["point"] = point
         back = planned.back.failback_server if planned and planned.back else ""
+        facts["way_home"] = way_home(planned.back) if planned and planned.back else None
         if synced := self.synced.get(state.server_id) or self.synced.get(back):
             facts["synced"] = synced
+        facts["not_synced"] = self.not_synced.get(state.server_id, "")
         if stopped := self.stopped.get(state.server_id):
             facts["source_stopped"] = stopped.instance.instance_id
         if check:

@@ -17,6 +17,9 @@ from drs_provider.rules.servers import GONE_STATES
 EC2_GONE: Final = frozenset({"shutting-down", "terminated"})
 """EC2's words for an instance that is no more."""
 
+STARTS_OF_RECOVERY: Final = frozenset({"START_RECOVERY", "START_DRILL"})
+"""DRS's words for who began a job that launches servers in the recovery Region: it converts no failback client."""
+
 
 class ReplicationPlace(NamedTuple):
     """An account and a Region."""
@@ -27,10 +30,11 @@ class ReplicationPlace(NamedTuple):
 
 @dataclass(frozen=True)
 class LastLaunch:
-    """A LAUNCH job that is not over."""
+    """A LAUNCH job that is not over. ``initiated_by``: DRS's word for what began it."""
 
     job_id: str
     is_drill: bool
+    initiated_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class RegionFacts:
         """Launch jobs that are not over, by source server."""
         return {
             str(server.get("sourceServerID")): LastLaunch(
-                str(job.get("jobID")), job.get("initiatedBy") == "START_DRILL"
+                str(job.get("jobID")), job.get("initiatedBy") == "START_DRILL", str(job.get("initiatedBy") or "")
             )
             for job in self.jobs
             if job.get("type") == "LAUNCH" and job.get("status") != "COMPLETED"
@@ -234,7 +238,9 @@ def _circle(server_id: str, recovery: RegionFacts, origins: Mapping[ReplicationP
         failback_drills=[record for record in back_live if record.get("isDrill") is True],
         failback_gone=[record for record in back if record not in back_live],
         twins=_twins(server, failed_back, recovery),
-        launch=_launch(server_id, failback_servers, recovery, origin),
+        launch=_conversion(server_id, recovery)
+        if origin is None or any(record.get("originEnvironment") == "ON_PREMISES" for record in live)
+        else _launch(failback_servers, origin),
     )
 
 
@@ -265,11 +271,13 @@ def _twins(server: Answer, failed_back: Sequence[Answer], recovery: RegionFacts)
     ]
 
 
-def _launch(
-    server_id: str, failback_servers: Sequence[Answer], recovery: RegionFacts, origin: RegionFacts | None
-) -> LastLaunch | None:
-    if origin is None:
-        return recovery.launches.get(server_id)
+def _conversion(server_id: str, recovery: RegionFacts) -> LastLaunch | None:
+    """What launches a recovered instance in the recovery Region converts nothing."""
+    found = recovery.launches.get(server_id)
+    return found if found is not None and found.initiated_by not in STARTS_OF_RECOVERY else None
+
+
+def _launch(failback_servers: Sequence[Answer], origin: RegionFacts) -> LastLaunch | None:
     ids = (str(found.get("sourceServerID")) for found in failback_servers)
     return next((origin.launches[name] for name in ids if name in origin.launches), None)
 

@@ -8,7 +8,8 @@ from drs_provider.formatting import instant_words
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
 from drs_provider.rules.failback.hidden_launch import came_to_nothing
-from drs_provider.rules.failback.launchable import launchable
+from drs_provider.rules.failback.launchable import going_back, is_from_data_centre
+from drs_provider.rules.failback.next_step import is_on_another_machine, next_reversal
 from drs_provider.rules.failback.preflight import is_at_home
 from drs_provider.rules.failback.state import CircleState, Stage
 from drs_provider.rules.findings import Finding, Severity
@@ -27,6 +28,18 @@ STOPPABLE: Final = frozenset({"running", "pending", "stopping", STOPPED})
 _LIVE: Final = frozenset({"running", "pending"})
 
 _LEAVE_OUT: Final = "correct this, or leave the server out"
+
+NOT_PROVEN: Final = (
+    "its machine in the data centre is rebooted into what was copied, and that everything was copied is not proven: "
+    "DRS makes no recovery point of a failback client, and tells only its lag and what is left to send"
+)
+STOP_THE_APPLICATION: Final = "see that nothing writes on the recovered instance any more before you approve"
+ON_ANOTHER_MACHINE: Final = (
+    "DRS says that its failback client is not on its original machine: nothing protects it there after the failback, "
+    "and nothing of its recovery is removed"
+)
+LOOK_AT_MACHINE: Final = "look whether production runs there"
+INSTALL_THERE: Final = "boot the client on the original machine, or install the DRS agent there after the failback"
 
 
 @dataclass(frozen=True)
@@ -82,8 +95,9 @@ def cut_over_findings(
         elif is_at_home(state):
             what = "it was not recovered: production runs at its origin"
             yield _finding(server, what, "nothing is done about it", is_refusal=False)
-        elif why := launchable(state, circle, "failback").why_not:
-            yield _finding(server, why, _LEAVE_OUT)
+        elif why := going_back(state, circle).why_not:
+            step = next_reversal(state, circle)
+            yield _finding(server, why, f"{step.why}; or leave the server out" if step.kind == "people" else _LEAVE_OUT)
         else:
             yield from _of_launch(server, state, circle)
             if state.stage is Stage.READY and server.server_id in originals:
@@ -98,6 +112,8 @@ def adopted_words(state: CircleState, circle: Circle) -> str:
     if not state.recovered:
         return ""
     lost = f"it is taken for production, and what {state.recovered} has written since is lost"
+    if is_from_data_centre(circle):
+        return _converted_words(state, circle, lost)
     if state.stage is Stage.LAUNCHING and circle.launch:
         return f"job {circle.launch.job_id} launches it in the origin already: {lost}"
     if not circle.failed_back:
@@ -108,6 +124,15 @@ def adopted_words(state: CircleState, circle: Circle) -> str:
     by = f", launched by job {source.job_id}" if source.job_id else ""
     at = f" at {instant_words(source.launched_at)}" if by and source.launched_at else ""
     return f"{state.failed_back} runs in the origin already{by}{at}: {lost}"
+
+
+def _converted_words(state: CircleState, circle: Circle, lost: str) -> str:
+    if state.stage is Stage.LAUNCHING:
+        by = f"job {circle.launch.job_id}" if circle.launch else "a job"
+        return f"{by} converts its failback client already: {lost}"
+    if state.stage in {Stage.FAILED_BACK, Stage.REPROTECTING, Stage.REPROTECTED}:
+        return f"its failback client was converted, and its machine runs in the data centre already: {lost}"
+    return ""
 
 
 def why_not_stopped(
@@ -197,15 +222,23 @@ def why_not_overwritten(original: Original, agreed: str) -> str:
 
 
 def _of_launch(server: RosterServer, state: CircleState, circle: Circle) -> Iterator[Finding]:
-    if job := circle.recovery.launches.get(server.server_id):
+    job = circle.recovery.launches.get(server.server_id)
+    if job is not None and job != circle.launch:
         what = f"job {job.job_id} launches it in the recovery Region"
         yield _finding(server, what, "wait for its end, then start this run again")
     if circle.why_in_doubt:
         yield _finding(server, circle.why_in_doubt, _LEAVE_OUT)
     elif what := adopted_words(state, circle):
-        yield _finding(server, what, "terminate it in DRS if production does not run there, or go on", is_refusal=False)
+        then = (
+            LOOK_AT_MACHINE if is_from_data_centre(circle) else "terminate it in DRS if production does not run there"
+        )
+        yield _finding(server, what, f"{then}, or go on", is_refusal=False)
     for note in state.notes:
         yield _finding(server, note, "look at it before you go on", is_refusal=False)
+    if state.stage is Stage.READY and is_from_data_centre(circle):
+        yield _finding(server, NOT_PROVEN, STOP_THE_APPLICATION, is_refusal=False)
+        if is_on_another_machine(circle):
+            yield _finding(server, ON_ANOTHER_MACHINE, INSTALL_THERE, is_refusal=False)
 
 
 def _of_original(server: RosterServer, circle: Circle, original: Original) -> Iterator[Finding]:

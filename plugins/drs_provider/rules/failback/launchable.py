@@ -53,6 +53,12 @@ def convertible(state: CircleState, circle: Circle) -> Launchable:
     return _on_its_way(state) or Launchable(why_not)
 
 
+def going_back(state: CircleState, circle: Circle) -> Launchable:
+    """Tell whether production of a server may go back for good, by whichever call that is."""
+    by_client = circle.server is not None and is_from_data_centre(circle)
+    return convertible(state, circle) if by_client else launchable(state, circle, "failback")
+
+
 def is_from_data_centre(circle: Circle) -> bool:
     """Tell whether a server did not come from EC2."""
     return circle.origin_place is None or any(

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle
+from drs_provider.rules.failback.data_centre.conversion import failed_conversion
 from drs_provider.rules.failback.state import CircleState, Stage
 
 StepKind = Literal["call", "wait", "people", "done", "refused"]
@@ -118,12 +119,26 @@ def next_failback(state: CircleState, circle: Circle) -> NextStep:
     if state.stage in {Stage.FAILED_BACK, Stage.REPROTECTING, Stage.REPROTECTED}:
         return NextStep("done", f"{state.failed_back or 'it'} runs in its origin")
     if state.stage is Stage.READY:
-        if any(server.get("lastLaunchResult") == "FAILED" for server in circle.failback_servers):
-            return NextStep("refused", f"the last launch of {state.failback_server} failed: its job's log says why")
+        if why := _why_not_launched(state, circle):
+            return NextStep("refused", why)
         # DescribeJobs may not show a new job at once.
         return NextStep("wait", "no job launches it, as far as DRS shows")
     step = next_reversal(state, circle)
     return step if step.kind == "refused" else NextStep("refused", f"it is {state.stage}: nothing launches it")
+
+
+def _why_not_launched(state: CircleState, circle: Circle) -> str:
+    """Say how the last launch of a server that is ready has failed; empty: none has."""
+    if any(server.get("lastLaunchResult") == "FAILED" for server in circle.failback_servers):
+        return f"the last launch of {state.failback_server} failed: its job's log says why"
+    if job_id := failed_conversion(circle):
+        return f"job {job_id} has not converted its failback client: the job's log says why"
+    return ""
+
+
+def is_on_another_machine(circle: Circle) -> bool:
+    """Tell whether DRS says that a failback client is not on the machine that its server came from."""
+    return any((record.get("failback") or {}).get("failbackToOriginalServer") is False for record in circle.recovered)
 
 
 def stuck_step(state: CircleState) -> NextStep:
@@ -143,7 +158,8 @@ def _reverse_recovered(circle: Circle) -> NextStep:
 
 def _reverse_failed_back(circle: Circle) -> NextStep:
     if not circle.failed_back:
-        return NextStep("people", INSTALL_AGENT)
+        # What is installed on another machine is another server: nothing ever protects this one again.
+        return NextStep("refused" if is_on_another_machine(circle) else "people", INSTALL_AGENT)
     if why := circle.why_in_doubt:
         return NextStep("refused", why)
     return _reverse(circle.failed_back[0], in_origin=True)

@@ -73,6 +73,11 @@ class WayHome:
         return names.numbered(names.AT_REST_TASK, self.number)
 
     @property
+    def stop_task(self) -> str:
+        """What ends the failbacks of its machines in data centres, where a cancel says so."""
+        return names.numbered(names.STOP_FAILBACK_TASK, self.number)
+
+    @property
     def way(self) -> WayBack:
         """The same as a wave has it; no task reverses it."""
         return WayBack(self.target, self.origin, self.number, self.groups, "", is_only=self.is_only)
@@ -167,14 +172,15 @@ class FailbackShape(RunShape):
         ways = self.ways_home
         for wave in self.waves:
             tasks = (*wave.ahead_tasks, *(task for task in wave.chain if task not in wave.reverse_tasks))
-            yield from ((task, way.protect_task) for task in tasks for way in ways)
+            yield from ((task, end) for task in tasks for way in ways for end in (way.protect_task, way.stop_task))
         for step in (*self.before, *self.after):
-            yield from ((step.task_id, way.protect_task) for way in ways)
+            yield from ((step.task_id, end) for way in ways for end in (way.protect_task, way.stop_task))
         for way in ways:
             yield way.protect_task, names.AGREE_TASK
             yield from pairwise((names.AGREE_TASK, way.remove_task, way.rest_task, names.REPORT_TASK))
             yield way.protect_task, names.REPORT_TASK
             yield way.remove_task, names.REPORT_TASK
+            yield way.stop_task, names.REPORT_TASK
         yield names.AGREE_TASK, names.REPORT_TASK
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import Circle, ec2_id, replicated_instance
 from drs_provider.rules.failback.copy_progress import CopyProgress
+from drs_provider.rules.failback.data_centre.conversion import hidden_conversion
 from drs_provider.rules.failback.hidden_launch import hidden_launch
 from drs_provider.rules.failback.replication_errors import ReplicationError
 
@@ -320,6 +321,11 @@ def _from_data_centre(circle: Circle, server: Answer, base: CircleState) -> Circ
         return _completed(record, server, base)
     if circle.launch is not None and failback != "FAILBACK_NOT_STARTED":
         return replace(base, stage=Stage.LAUNCHING)
+    hidden = hidden_conversion(circle) if failback not in {"FAILBACK_NOT_STARTED", "FAILBACK_ERROR"} else None
+    if hidden is not None and hidden.is_young:
+        return replace(base, stage=Stage.LAUNCHING, notes=(*base.notes, hidden.note))
+    if hidden is not None:
+        return _stuck(base, Stage.LAUNCHING, hidden.why)
     return _to_data_centre(record, failback, base)
 
 

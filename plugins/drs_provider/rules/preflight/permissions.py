@@ -18,6 +18,7 @@ Bite = Literal[
     "protection",
     "ahead",
     "reversal",
+    "clients",
     "removal",
     "sources",
 ]
@@ -33,6 +34,7 @@ BITES: Final[Mapping[Bite, str]] = {
     "protection": "after the launch: recovered instances are not protected from termination",
     "ahead": "when a wave's turn comes: instances that were launched ahead stay stopped",
     "reversal": "at the reversal: nothing is replicated back, or protected again after a failback",
+    "clients": "after the last sync: no machine of a data centre is converted, with the writes stopped by then",
     "removal": "in the clean-up after a failback: FAILBACK servers and recovered instances stay and cost money",
     "sources": "after the last sync: the sources cannot be stopped, and nothing is launched",
 }
@@ -93,7 +95,7 @@ _SETTINGS: Final = (
 _ACTIONS: Final = ("drs:ListLaunchActions", "drs:PutLaunchAction", "drs:DeleteLaunchAction", "ssm:DescribeDocument")
 
 _REVERSAL: Final = ("drs:ReverseReplication", "drs:DescribeReplicationConfigurationTemplates")
-_CLIENTS: Final = ("drs:StartFailbackLaunch", "drs:StopFailback")
+_CLIENTS: Final = ("drs:StartFailbackLaunch", "drs:DescribeJobLogItems", "drs:StopFailback")
 _REMOVAL_HERE: Final = (
     "drs:TerminateRecoveryInstances",
     "drs:DeleteRecoveryInstance",
@@ -187,14 +189,14 @@ def way_back_questions(
     :param clients: whether some of them came from data centres
     :param removes: whether recovered instances and FAILBACK servers are removed; else only a reversal is asked about
     """
-    calls = (*_REVERSAL, *(_CLIENTS if clients and not in_origin else ()))
-    reversal = PermissionQuestion("reversal", calls, mode="recovery")
+    reversal = PermissionQuestion("reversal", _REVERSAL, mode="recovery")
     if not removes:
         return (reversal,)
     if in_origin:
         return reversal, PermissionQuestion("removal", _REMOVAL_IN_ORIGIN, mode="recovery")
     return (
         reversal,
+        *((PermissionQuestion("clients", _CLIENTS, mode="recovery"),) if clients else ()),
         PermissionQuestion("removal", _REMOVAL_HERE, mode="recovery"),
         PermissionQuestion("removal", ("ec2:DeleteVolume", "ec2:TerminateInstances"), by_drs=True, mode="recovery"),
     )

@@ -118,6 +118,8 @@ AGREE: Final = "agree"
 REMOVE_RECOVERED: Final = "remove_recovered"
 AT_REST: Final = "at_rest"
 """Looks whether every server is protected as in the beginning, and nothing of a way back is left."""
+STOP_FAILBACK: Final = "stop_failback"
+"""Ends the failbacks of data centres' machines, where a cancel of the run says so."""
 AT_HOME: Final = (PROTECT_AGAIN, AGREE, REMOVE_RECOVERED, AT_REST)
 """Tasks that end a failback after its waves; it may take days."""
 CLEANS_UP: Final = (CLEAN_UP, RESTORE_SETTINGS, REMOVE_NETWORK, LOOK_OVER)
@@ -141,6 +143,7 @@ PROTECT_AGAIN_TASK: Final = "finish.protect_again"
 AGREE_TASK: Final = "finish.agree"
 REMOVE_RECOVERED_TASK: Final = "finish.remove_recovered"
 AT_REST_TASK: Final = "finish.at_rest"
+STOP_FAILBACK_TASK: Final = "finish.stop_failback"
 REPORT_TASK: Final = "finish.report"
 VERDICT_TASK: Final = "finish.verdict"
 
@@ -179,6 +182,7 @@ _NUMBERED: Final = frozenset(
         PROTECT_AGAIN,
         REMOVE_RECOVERED,
         AT_REST,
+        STOP_FAILBACK,
     }
 )
 

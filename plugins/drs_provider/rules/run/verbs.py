@@ -18,6 +18,9 @@ from drs_provider.rules.run.run_view import PendingQuestion, RunView, how_to_sta
 from drs_provider.rules.run.state import Cause, StepState, StepStatus, WaveOutline, WaveState, WaveStatus
 from drs_provider.rules.run.state.words import words
 
+_OVER: Final = ("success", "failed", "skipped", "upstream_failed")
+"""Airflow's words for tasks that do nothing more."""
+
 _OBEYED_WITHIN: Final = "ten minutes"
 """How long after an order the task of a way back that waits sees it (``dag.failback.reverse.LOOK_EVERY``)."""
 
@@ -89,6 +92,29 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     return (*tasks, names.KEEP_TASK) if names.KEEP_TASK in run.tasks else tuple(tasks)
 
 
+def failback_ends(run: RunView) -> tuple[str, ...]:
+    """Give the tasks that get the order to end the failbacks of machines in data centres, with a cancel of the run.
+
+    Raises ``RunRefused`` where the run has none that could still obey.
+    """
+    found = names.tasks_that(run.tasks, names.FINISH_GROUP, names.STOP_FAILBACK) if _cuts_over(run) else ()
+    if not found:
+        raise RunRefused(f"{run.run_id} of {run.plan} converts no machine of a data centre: cancel it without that")
+    if any(run.tasks[task].state in _OVER for task in found):
+        raise RunRefused(
+            f"too late to end failbacks with {run.run_id} of {run.plan}: its waves are over. Cancel it without that"
+        )
+    return tuple(found)
+
+
+def failbacks_ended_message() -> str:
+    """Say what it costs to end the failbacks of a run that is cancelled."""
+    return (
+        "the failbacks of its machines in data centres that are not converted are ended then (StopFailback): for "
+        "another failback people have to boot each from the failback client again, and it is copied again"
+    )
+
+
 def _cuts_over(run: RunView) -> bool:
     purpose = find_purpose(run.mode)
     return purpose is not None and purpose.cuts_over
@@ -103,8 +129,7 @@ def _at_home(run: RunView) -> list[str]:
         for name in (names.PROTECT_AGAIN, names.REMOVE_RECOVERED)
         for task in names.tasks_that(run.tasks, names.FINISH_GROUP, name)
     ]
-    ended = ("success", "failed", "skipped", "upstream_failed")
-    return [task for task in found if run.tasks[task].state not in ended]
+    return [task for task in found if run.tasks[task].state not in _OVER]
 
 
 def _is_anything_left(run: RunView) -> bool:
@@ -160,7 +185,8 @@ def _left_by_a_failback(run: RunView) -> str:
     """Say where production is after a failback that is cancelled, and who protects it."""
     if not any(wave.has_begun or wave.launched for wave in run.waves):
         return (
-            "production stays where it was recovered: what has stopped its writes already must be taken back by people"
+            "production stays where it was recovered, and is copied to its origin as before: what has stopped its "
+            "writes already must be taken back by people"
         )
     again = how_to_start(run.plan, run.mode)
     protects = names.tasks_that(run.tasks, names.FINISH_GROUP, names.PROTECT_AGAIN)
@@ -231,6 +257,8 @@ def retry_of(run: RunView, wave: WaveState) -> Retry:
     later = waves_after(run, wave)
     ordered = [task for each in (wave, *later) for task in _ordered_of(run.wave_outline(each.name))]
     ordered += run.plan_steps
+    # Else they would end, after the wave has run again, what the cancel has ordered.
+    ordered += names.tasks_that(run.tasks, names.FINISH_GROUP, names.STOP_FAILBACK)
     if outline.starts:
         ordered += [outline.watch] if outline.watch else []
     # Somebody has let the run go on past the wave: only then they have an order, too.

@@ -98,13 +98,15 @@ class ConvertClients:
         """
         read = self.reader.read(self.request.servers)
         found = {server_id: convertible(state, read.circles[server_id]) for server_id, state in read.states.items()}
-        ensure_launchable(read, found)
+        # What a job of this attempt converts, or has failed to, is its to tell: the others wait for nobody's repair.
+        held = self.memory.held()
+        ensure_launchable(read, {name: answer for name, answer in found.items() if name not in held})
         hook = self.reader.recovery
         jobs = begun_jobs(hook, self.request, since=None, remembered=self.memory.jobs())
         ours = {server_id for job in jobs for server_id in job.servers}
         already = {name: "" for name, answer in found.items() if answer.is_back and name not in ours}
         asked = tuple(name for name in self.request.servers if name not in already)
-        launch = BackLaunch(read.place, self.reader.aws, (), dict.fromkeys(asked, ""), already)
+        launch = BackLaunch(read.place, self.reader.aws, (), {name: name for name in asked}, already)
         if not asked:
             return launch
         outcome = self._start(read, asked).run(attempt)

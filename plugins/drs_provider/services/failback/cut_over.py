@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AccessDenied, RunRefused
 from drs_provider.rules.failback.circle import Circle, ReplicationPlace
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.preflight.outcome import AnyFinding
     from drs_provider.rules.settings.values import Settings
+
+IN_DATA_CENTRE: Final = frozenset({Stage.LAUNCHING, Stage.FAILED_BACK, Stage.REPROTECTING, Stage.REPROTECTED})
+"""Where the failback client of a server is converted, or being so."""
+
+MACHINE: Final = "its machine"
 
 SettingsHookOf = Callable[[AwsArguments], "LaunchSettingsHook"]
 """Makes the hook that reads and changes launch settings in a place."""
@@ -84,8 +89,9 @@ def look_at_origins(
     :raises AwsError: an origin does not answer now
     """
     originals = originals_in(reader, read, tuple(settings), hook_of)
-    look = OriginsLook(originals=originals)
-    on_the_way = [server_id for server_id in settings if read.states[server_id].failback_server]
+    backs = _backs_to_data_centres(read, tuple(settings))
+    look = OriginsLook(originals=originals, backs=backs, notes=_room_for_clients(reader, read, backs, waves, hook_of))
+    on_the_way = [name for name in settings if read.states[name].failback_server and name not in look.backs]
     for place, here in _by_origin(read, on_the_way).items():
         aws = reader.aws_in(place)
         hook = hook_of(aws)
@@ -141,6 +147,40 @@ def _back(
         original=original.overwritten if original else "",
         stops=original.is_running if original else False,
     )
+
+
+def _backs_to_data_centres(read: CirclesRead, server_ids: Sequence[str]) -> dict[str, ServerBack]:
+    """Name the servers whose failback clients are converted; AWS has no place for where they go."""
+    return {
+        server_id: ServerBack(
+            failback_server="",
+            recovered=read.states[server_id].recovered,
+            account="",
+            region="",
+            aws_conn_id="",
+            already=MACHINE if read.states[server_id].stage in IN_DATA_CENTRE else "",
+            from_data_centre=True,
+        )
+        for server_id in server_ids
+        if read.states[server_id].recovered and is_from_data_centre(read.circles[server_id])
+    }
+
+
+def _room_for_clients(
+    reader: CircleReader,
+    read: CirclesRead,
+    backs: Mapping[str, ServerBack],
+    waves: Mapping[str, Sequence[str]],
+    hook_of: SettingsHookOf,
+) -> tuple[str, ...]:
+    """Say what room there is for jobs that convert failback clients: they are jobs of the recovery Region."""
+    asked = {name for name, back in backs.items() if back.is_converted}
+    if not asked:
+        return ()
+    counts = {wave: n for wave, names in waves.items() if (n := sum(name in asked for name in names))}
+    jobs = read.circles[next(iter(asked))].recovery.jobs
+    where = f"{read.place.region} of account {read.place.account}"
+    return tuple(quota_notes(where, counts, hook_of(reader.aws).quotas(), jobs))
 
 
 def _settings(

@@ -47,7 +47,8 @@ class BackTarget:
 class BackLaunch:
     """The jobs in one origin.
 
-    :ivar servers: FAILBACK server by the id of the server that it goes back for
+    :ivar servers: FAILBACK server by the id of the server that it goes back for; the server itself where its failback
+        client is converted
     :ivar already: instance by the id of every server that runs there and that no job of this launch has launched
     """
 

@@ -187,8 +187,9 @@ class FailbackPreflight:
             home |= {server.server_id for server in servers if is_at_home(read.states[server.server_id])}
             unread |= {f"{place.region} of account {place.account}": str(why) for place, why in read.unread.items()}
             unreadable |= {server.server_id for server in servers if read.origin_of(server.server_id) in read.unread}
+        clients = self._with_clients(outcome)
         for target in outcome.places:
-            missing, said = looked.permissions(target, self.request.purpose)
+            missing, said = looked.permissions(target, self.request.purpose, clients=target in clients)
             findings += missing
             notes += said
         waves = {
@@ -213,6 +214,15 @@ class FailbackPreflight:
             notes=(*outcome.notes, *notes),
             progress=tuple(progress),
         )
+
+    @staticmethod
+    def _with_clients(outcome: FailbackPreflightOutcome) -> set[Target]:
+        """Give where failback clients are converted: DRS is asked for that in the recovery Region."""
+        return {
+            server.target
+            for server in outcome.roster.servers
+            if (back := outcome.backs.get(server.server_id)) and back.from_data_centre
+        }
 
     def _before_cut_over(
         self,
@@ -242,8 +252,10 @@ class FailbackPreflight:
             if adopted_words(read.states[each.server_id], read.circles[each.server_id])
         ]:
             asked = (*asked, f"what runs in the origin already of {some(adopted, MANY)} is taken for production")
+        if machines := [read.name_of(name) for name, back in look.backs.items() if back.is_converted]:
+            asked = (*asked, f"the machines of {some(machines, MANY)} are converted, and their last sync is not proven")
         backs = {
-            name: back.model_copy(update={"already": read.states[name].failed_back})
+            name: back if back.from_data_centre else back.model_copy(update={"already": read.states[name].failed_back})
             for name, back in look.backs.items()
         }
 
@@ -340,11 +352,16 @@ class _Looked:
         read.ensure_answered()
         return read
 
-    def permissions(self, target: Target, purpose: Purpose) -> tuple[Sequence[Finding], Sequence[str]]:
-        """Ask IAM what the connection may not do; findings and notes."""
+    def permissions(
+        self, target: Target, purpose: Purpose, *, clients: bool = False
+    ) -> tuple[Sequence[Finding], Sequence[str]]:
+        """Ask IAM what the connection may not do; findings and notes.
+
+        :param clients: whether failback clients are converted there
+        """
         from drs_provider.hooks.iam import permission_gaps
 
-        asked = way_back_questions(in_origin=False, removes=purpose.cuts_over)
+        asked = way_back_questions(in_origin=False, clients=clients, removes=purpose.cuts_over)
         gaps = permission_gaps(self._reader_in(target).recovery, asked)
         count = sum(len(question.actions) for question in asked)
         where = str(target)

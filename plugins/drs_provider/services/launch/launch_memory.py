@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from drs_provider.rules.launch.tags import attempt_of
 from drs_provider.rules.run.handover import (
     HeldSince,
     LaunchAttempt,
@@ -84,6 +85,14 @@ class Memory:
         kept = load(self._store, HeldSince)
         if kept and kept.since:
             save(self._store, HeldSince())
+
+    def held(self) -> frozenset[str]:
+        """Return the servers whose jobs the attempt that goes on has started or adopted: none once it is cleared."""
+        launch = load(self._store, LaunchAttempt)
+        if launch is None or launch.handed_over not in {None, self._max_tries}:
+            return frozenset()
+        ours = (job for job in self.jobs() if attempt_of(job.tags) == launch.attempt)
+        return frozenset(server for job in ours for server in job.servers)
 
     def keep_job(self, job: StartedJob) -> None:
         """Remember a job that exists."""

@@ -1,7 +1,6 @@
 """Starts of what was launched ahead that fail, are lost or come to nothing, and people who end a wave."""
 
 from datetime import timedelta
-from functools import wraps
 
 import pytest
 from drs_provider.dag.waves.watch import WatchWave
@@ -68,14 +67,13 @@ def test_a_drill_whose_start_finds_no_capacity_is_launched_again_as_its_fallback
 
 
 def test_a_cancelled_run_starts_nothing_more_and_says_what_is_prepared(run, simulator, monkeypatch):
-    wake_up = WatchWave.jobs_ended
+    settle = WatchWave.settle
 
-    @wraps(wake_up)
     def ordered(self, context, *arguments, **more):
         order(context, RunOrder(kind="cancel", message=WORDS))
-        return wake_up(self, context, *arguments, **more)
+        return settle(self, context, *arguments, **more)
 
-    monkeypatch.setattr(WatchWave, "jobs_ended", ordered)
+    monkeypatch.setattr(WatchWave, "settle", ordered)
     ended = run(AHEAD.replace("groups: [db]", 'groups: [db], tolerate_failures: "100%"'))
 
     assert (ended.state, ended.report["verdict"]) == ("failed", "cancelled"), ended.report["verdict_reason"]

@@ -142,8 +142,12 @@ LEAVE = "correct this, or leave the server out"
             [
                 (
                     "refusal",
-                    "it came from a data centre: its failback client is converted (StartFailbackLaunch)",
-                    LEAVE,
+                    "it is recovered, not ready: its failback client cannot be converted",
+                    (
+                        "it came from a data centre, and DRS has no call for that: boot its machine from the DRS "
+                        f"Failback Client ISO of us-west-2, and name recovery instance {B3} to it; or leave the "
+                        "server out"
+                    ),
                 )
             ],
         ),

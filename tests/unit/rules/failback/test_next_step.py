@@ -87,7 +87,7 @@ def test_failed_back_to_other_hardware_removes_nothing_while_the_old_machines_ag
         "refused",
         "it is failed_back and not protected again: nothing is removed before that",
     )
-    assert next_reprotection(*other)[:2] == ("people", INSTALL_AGENT)
+    assert next_reprotection(*other)[:2] == ("refused", INSTALL_AGENT)
 
 
 def test_a_stall_is_waited_for_and_an_end_is_not():

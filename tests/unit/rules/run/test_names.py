@@ -132,6 +132,7 @@ def test_whole_ids_are_made_of_the_names_of_their_group_and_task() -> None:
         *(f"finish.{name}" for name in (names.LOOK_OVER, names.COMMIT, names.ROLL_BACK)),
         *(f"finish.{name}" for name in (names.REPORT, names.VERDICT)),
         *(f"finish.{name}" for name in (names.PROTECT_AGAIN, names.AGREE, names.REMOVE_RECOVERED, names.AT_REST)),
+        f"finish.{names.STOP_FAILBACK}",
     }
     assert whole == own
 

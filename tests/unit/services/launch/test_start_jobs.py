@@ -727,3 +727,13 @@ def test_what_the_run_itself_has_cleaned_up_is_not_waited_for(drs, store):
     cleared.start.cleaned = {drs.all_jobs[0]["jobID"]}
 
     assert summary(cleared.run()) == [("1", list(SERVERS), False)]
+
+
+def test_what_an_attempt_has_started_is_held_until_the_task_is_cleared(drs, store):
+    assert Memory(store, max_tries=0).held() == frozenset()
+    Try(drs, store).run()
+
+    assert Memory(store, max_tries=0).held() == frozenset(SERVERS)
+    assert Memory(store, max_tries=1).held() == frozenset()
+    Memory(store, max_tries=1).attempt(1)
+    assert Memory(store, max_tries=1).held() == frozenset(), "the second attempt has started nothing yet"

@@ -8,6 +8,7 @@ from drs_provider.dag.failback.cut_over.last_sync import AwaitLastSyncBack
 from drs_provider.dag.failback.cut_over.protect_again import ProtectAgain
 from drs_provider.dag.failback.cut_over.remove import RemoveRecovered
 from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.stop_clients import StopClients
 from drs_provider.dag.failback.cut_over.stop_originals import StopOriginals
 from drs_provider.dag.failback.cut_over.watch import WatchBack
 from drs_provider.dag.steps.tasks import wave_steps
@@ -141,6 +142,14 @@ def end_tasks(shape: FailbackShape) -> None:
             digest=shape.digest,
             home=home,
             trigger_rule=TriggerRule.NONE_FAILED,
+        )
+        StopClients(
+            task_id=names.name_in_group(home.stop_task),
+            task_display_name=home.way.titled("End failbacks after a cancel"),
+            plan=shape.plan.name,
+            digest=shape.digest,
+            home=home,
+            trigger_rule=TriggerRule.ALL_DONE,
         )
 
 

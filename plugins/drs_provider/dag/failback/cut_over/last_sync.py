@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.sdk import Context
 
+from drs_provider import clock
 from drs_provider.dag.failback.check import reader_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, skip_without
 from drs_provider.dag.waves.final_sync import AwaitFinalSync, ensure_synced
@@ -17,6 +19,7 @@ from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.shape import WayBack
 
 if TYPE_CHECKING:
+    from drs_provider.rules.failback.data_centre.last_sync import ClientSync
     from drs_provider.rules.run.shape import QuiescedWhen
     from drs_provider.triggers.final_sync import SyncPlace
 
@@ -27,7 +30,8 @@ LAUNCHED: Final = frozenset({Stage.LAUNCHING, Stage.FAILED_BACK, Stage.REPROTECT
 class AwaitLastSyncBack(AwaitFinalSync):
     """Wait, deferred, until every FAILBACK server of a wave has a recovery point younger than the last write.
 
-    What was launched in its origin already is not waited for.
+    Failback clients have none: they are waited for until nothing that DRS says speaks against the end of their copy,
+    which proves nothing and is left as such. What was launched in its origin already is not waited for.
     """
 
     quiesced_when: "ClassVar[QuiescedWhen]" = "failback"
@@ -58,25 +62,54 @@ class AwaitLastSyncBack(AwaitFinalSync):
             found += places.values()
         return found
 
+    def clients(self, context: Context, quiesced_at: datetime) -> "ClientSync":
+        """Look at the failback clients that are still to be converted."""
+        from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client_sync
+        from drs_provider.rules.failback.launchable import convertible
+
+        preflight = cut_over_of(context, self.plan, self.digest)
+        copies: dict[str, ClientCopy] = {}
+        for way in self.ways:
+            servers = [
+                each for each in servers_on(preflight, self.wave, way) if each.back and each.back.from_data_centre
+            ]
+            if not servers:
+                continue
+            read = reader_of(way).read([server.server_id for server in servers])
+            for server in servers:
+                state, circle = read.states[server.server_id], read.circles[server.server_id]
+                if state.stage not in LAUNCHED:
+                    record = circle.recovered[0] if circle.recovered else {}
+                    why_not = convertible(state, circle).why_not
+                    copies[server.server_id] = ClientCopy(server.hostname, record, why_not)
+        return client_sync(copies, quiesced_at=quiesced_at, at=clock.now())
+
     def timed_out(self, context: Context, waiting: str) -> str:
         """Word that the last sync did not come in time, and what there is to do."""
         return (
             f"the last sync did not end within {timespan(self.within)}: {waiting}. Nothing of this wave is stopped or "
             "launched, and production still runs where it was recovered. Look at the replication of the FAILBACK "
-            f"servers in the DRS console of the origin, then clear {context['ti'].task_id} to wait again; or let the "
-            "application write again"
+            "servers in the DRS console of the origin, and of failback clients at the recovered instances, then clear "
+            f"{context['ti'].task_id} to wait again; or let the application write again"
         )
 
 
 def ensure_last_sync(
-    context: Context, task_id: str, wave: str, failback_servers: Sequence[str], *, stops_writes: bool
+    context: Context,
+    task_id: str,
+    wave: str,
+    failback_servers: Sequence[str],
+    clients: Sequence[str] = (),
+    *,
+    stops_writes: bool,
 ) -> None:
     """Look for the last sync of what is about to be launched: nothing may have been written since.
 
+    :param clients: servers whose failback clients are about to be converted
     :param stops_writes: whether the plan stops the writes before this wave; where it does not, people were asked
     :raises RunRefused: it is not recorded, or a step that stops the writes has not done so
     """
-    sync = ensure_synced(context, task_id, wave, failback_servers)
+    sync = ensure_synced(context, task_id, wave, failback_servers, clients)
     if sync.doubts and stops_writes:
         raise RunRefused(why_not_quiet(wave, sync.doubts))
 
@@ -87,6 +120,14 @@ def doubts_of(context: Context, task_ids: Sequence[str]) -> tuple[str, ...]:
 
     found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
     return tuple(dict.fromkeys(doubt for sync in found if sync for doubt in sync.doubts))
+
+
+def unproven_of(context: Context, task_ids: Sequence[str]) -> frozenset[str]:
+    """Return the servers whose last sync in this run is not proven: their failback clients have no recovery points."""
+    from drs_provider.rules.run.handover import FinalSync
+
+    found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
+    return frozenset(server for sync in found if sync for server in sync.settled)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ def cut_over_text(
     if preflight.too_old:
         names = escaped(some(preflight.too_old, MANY))
         lines += [f"- **Further behind than failback.max_lag allows** ({len(preflight.too_old)}): {names}.", ""]
+    lines += _machines(preflight)
     lines += _warnings(preflight)
     return "\n".join([*lines, "", _who_must(policy, earlier, "nothing is stopped or launched")])
 
@@ -67,7 +68,7 @@ def clean_up_text(
         "|---|---|---|---|---|---|",
         *(
             f"| {escaped(server.hostname)} | `{server.recovered or 'gone already'}` | {server.region} of account "
-            f"{server.account} | {_ids(server.failback_servers)} | `{server.failed_back}` | "
+            f"{server.account} | {_ids(server.failback_servers, server)} | {_production(server)} | "
             f"`{server.protected_by}` |"
             for server in listed
         ),
@@ -81,19 +82,45 @@ def clean_up_text(
 
 def _servers(preflight: PreflightResult) -> list[str]:
     return [
-        f"| {name} | {escaped(server.hostname)} | `{server.back.recovered}` | {server.back.region} of account "
-        f"{server.back.account} | {_into(server.back)} |"
+        f"| {name} | {escaped(server.hostname)} | `{server.back.recovered}` | {_goes_to(server.back)} | "
+        f"{_into(server.back)} |"
         for name, wave in preflight.chosen_waves.items()
         for server in wave.servers
         if server.back
     ]
 
 
-def _ids(names: Sequence[str]) -> str:
+def _ids(names: Sequence[str], server: ListedServer) -> str:
+    if not server.failed_back:
+        return "it has none"
     return ", ".join(f"`{name}`" for name in names or ("gone already",))
 
 
+def _production(server: ListedServer) -> str:
+    return f"`{server.failed_back}`" if server.failed_back else "its machine in the data centre"
+
+
+def _goes_to(back: ServerBack) -> str:
+    return "its data centre" if back.from_data_centre else f"{back.region} of account {back.account}"
+
+
+def _machines(preflight: PreflightResult) -> list[str]:
+    """Say how many machines are converted in data centres, and what that proves not."""
+    names = [server.hostname for server in preflight.servers() if server.back and server.back.is_converted]
+    if not names:
+        return []
+    line = (
+        f"- **{plural(len(names), 'machine')} in a data centre {'is' if len(names) == 1 else 'are'} converted**, "
+        f"rebooted into what was copied: {escaped(some(names, MANY))}. **Their last sync is not proven**: DRS makes no "
+        "recovery point of a failback client. Who approves agrees that nothing but its lag and what is left to send, "
+        "as DRS tells them after the writes have stopped, is looked at; the run ends with exceptions."
+    )
+    return [line, ""]
+
+
 def _into(back: ServerBack) -> str:
+    if back.from_data_centre:
+        return "**its machine, converted already**" if back.already else "**its machine, converted**"
     if back.already:
         return f"**`{back.already}`, runs there already**"
     return f"**`{back.original}`, stopped and overwritten**" if back.original else "a new instance"

@@ -1,6 +1,7 @@
 """The task that launches the servers of a wave in their origin, each exactly once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ from drs_provider.formatting import MANY, some
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.failback.cut_over import why_not_overwritten
-from drs_provider.rules.failback.launchable import launchable
+from drs_provider.rules.failback.launchable import going_back, is_from_data_centre
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.purpose import FAILBACK, RECOVERY
 from drs_provider.rules.run import names
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from drs_provider.services.failback.launch_back import BackLaunch
     from drs_provider.services.failback.read import CircleReader, CirclesRead
     from drs_provider.services.launch.launch_memory import Memory
-    from drs_provider.services.launch.start_jobs import Request
+    from drs_provider.services.launch.start_jobs import MustWait, Request
 
 LOOK_EVERY: Final = timedelta(minutes=5)
 """After so long at the latest a start that waits for an earlier stage of its boot order looks itself."""
@@ -49,6 +50,7 @@ NOT_UP: Final = "not launched: what its boot order waits for is not up in its or
 class StartBack(DrsStartRecoveryOperator):
     """Launch the servers of a wave in their origin, in one job each and in one only.
 
+    Of servers from data centres the failback clients are converted instead, by jobs of the recovery Region.
     Everything is read again right before: the recorded answers of people, the last sync of every server that is still
     to be launched, and the instance that DRS would launch it into. What is launched already, by whomever, is adopted.
     Servers with a boot order are launched stage by stage. Leaves the jobs for the task that watches them.
@@ -142,9 +144,7 @@ class StartBack(DrsStartRecoveryOperator):
             return self._launch_stages(context, waiting_since)
 
     def _launch_stages(self, context: Context, waiting_since: datetime | None) -> JsonValue:
-        from drs_provider.services.failback.launch_back import LaunchBack
         from drs_provider.services.launch.launch_memory import Memory
-        from drs_provider.services.launch.start_jobs import MustWait
 
         request = self._request(context)
         memory = Memory(task_memory(context), max_tries=context["ti"].max_tries)
@@ -157,25 +157,15 @@ class StartBack(DrsStartRecoveryOperator):
             if why := self.why_ended(context) or self._why_not_next(context, read, asked):
                 held_back |= {name: why for name in request.servers if name not in {*asked, *held_back}}
                 break
-            kept, out = self._launchable(read, stage)
+            kept, out = self._launchable(read, stage, memory.held())
             held_back |= out
             asked += kept
             if not asked:
                 continue
             self._ensure_quiet(context, reader, read, kept)
-            launch = LaunchBack(
-                reader,
-                memory,
-                _narrowed(request, asked),
-                now=self._now,
-                ended=lambda: self.why_ended(context) is not None,
-                points=partial(self._points, context),
-            )
-            outcome = launch.look()
-            if isinstance(outcome, MustWait):
-                self._jobs_in = launch.waits_in
-                self._wait(outcome, waiting_since or self._now())
-            launched = outcome
+            launched, wait = self._launch(context, reader, memory, _Asked.of(read, request, asked))
+            if wait is not None:
+                self._wait(wait, waiting_since or self._now())
             self._leave(context, memory, launched, held_back)
         if not any(each.jobs or each.already for each in launched):
             if ended := self.why_ended(context):
@@ -183,6 +173,39 @@ class StartBack(DrsStartRecoveryOperator):
             raise RunRefused(f"nothing was started: {_words(held_back)}")
         self._leave(context, memory, launched, held_back)
         return self._squares()
+
+    def _launch(
+        self, context: Context, reader: "CircleReader", memory: "Memory", asked: "_Asked"
+    ) -> "tuple[tuple[BackLaunch, ...], MustWait | None]":
+        """Start what is not started yet, in EC2 and in data centres; what one waits for does not keep the other.
+
+        Everything was looked at before, so that nothing of a stage is started where one of it may not be.
+        """
+        from drs_provider.services.failback.convert_clients import ConvertClients
+        from drs_provider.services.failback.launch_back import LaunchBack
+        from drs_provider.services.launch.start_jobs import MustWait
+
+        launched: tuple[BackLaunch, ...] = ()
+        wait: MustWait | None = None
+        ended = partial(self._is_ended, context)
+        if asked.to_ec2.servers:
+            points = partial(self._points, context)
+            launch = LaunchBack(reader, memory, asked.to_ec2, now=self._now, ended=ended, points=points)
+            outcome = launch.look()
+            if isinstance(outcome, MustWait):
+                wait, self._jobs_in = outcome, launch.waits_in
+            else:
+                launched = outcome
+        if asked.to_machines.servers:
+            converted = ConvertClients(reader, memory, asked.to_machines, now=self._now, ended=ended).look()
+            if not isinstance(converted, MustWait):
+                launched = (*launched, converted)
+            elif wait is None:
+                wait, self._jobs_in = converted, reader.aws
+        return launched, wait
+
+    def _is_ended(self, context: Context) -> bool:
+        return self.why_ended(context) is not None
 
     def _look(self, reader: "CircleReader") -> "CirclesRead":
         read = reader.read([server.server_id for server in self.servers])
@@ -224,16 +247,20 @@ class StartBack(DrsStartRecoveryOperator):
             method_name=self.stage_up.__name__,
         )
 
-    def _launchable(self, read: "CirclesRead", stage: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-        """Leave out servers that are not critical and cannot be launched; LaunchBack refuses the others by name."""
+    def _launchable(
+        self, read: "CirclesRead", stage: Sequence[str], held: Collection[str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Leave out servers that are not critical and cannot be launched; refuse the others by name.
+
+        :param held: servers whose failback clients this attempt has had converted, whatever came of it
+        """
+        from drs_provider.services.failback.launch_back import ensure_launchable
+
         critical = {server.server_id for server in self.servers if server.critical}
-        kept, out = list[str](), dict[str, str]()
-        for name in stage:
-            why = launchable(read.states[name], read.circles[name], "failback").why_not
-            if why and name not in critical:
-                out[name] = why
-            else:
-                kept.append(name)
+        found = {name: going_back(read.states[name], read.circles[name]) for name in stage if name not in held}
+        out = {name: answer.why_not for name, answer in found.items() if answer.why_not and name not in critical}
+        kept = [name for name in stage if name not in out]
+        ensure_launchable(read, {name: answer for name, answer in found.items() if name in kept})
         return kept, out
 
     def _ensure_quiet(
@@ -247,8 +274,13 @@ class StartBack(DrsStartRecoveryOperator):
         if not ready:
             return
         ensure_alone(context, self.plan)
+        clients = [name for name in ready if is_from_data_centre(read.circles[name])]
+        ready = [name for name in ready if name not in clients]
         backs = {name: read.states[name].failback_server for name in ready}
-        ensure_last_sync(context, self.sync_task_id, self.wave, list(backs.values()), stops_writes=self.stops_writes)
+        ensure_last_sync(
+            context, self.sync_task_id, self.wave, list(backs.values()), clients, stops_writes=self.stops_writes
+        )
+        self._ensure_agreed(clients)
         known = {server.server_id: server for server in self.servers}
         places: dict[Any, dict[str, Mapping[str, Any]]] = {}
         for name, back in backs.items():
@@ -266,12 +298,25 @@ class StartBack(DrsStartRecoveryOperator):
         if against:
             raise RunRefused(f"nothing was launched: {some(against, MANY, '; ')}. Start a new run, which asks again")
 
+    def _ensure_agreed(self, clients: Sequence[str]) -> None:
+        """Convert only what preflight has shown as a machine that is converted: people have agreed to that."""
+        shown = {server.server_id for server in self.servers if server.back and server.back.is_converted}
+        if against := [name for name in clients if name not in shown]:
+            raise RunRefused(
+                f"nothing was launched: preflight has not shown that {some(self._names(against), MANY)} are converted "
+                "in a data centre. Start a new run, which asks again"
+            )
+
     def _points(self, context: Context, hook: "DrsHook", servers: Sequence[str]) -> Mapping[str, str]:
         """Give the newest recovery points: none may be older than the last sync that was proven."""
         from drs_provider.services.launch.recovery_points import Pinning
 
         proven = proven_points(context, self.sync_task_id)
-        by_back = {server.back.failback_server: server.hostname for server in self.servers if server.back}
+        by_back = {
+            server.back.failback_server: server.hostname
+            for server in self.servers
+            if server.back and not server.back.from_data_centre
+        }
         return Pinning(FAILBACK, None, by_back, task_memory(context), proven=proven).points(hook, servers)
 
     def _leave(
@@ -322,10 +367,18 @@ class StartBack(DrsStartRecoveryOperator):
         return [server.hostname for server in self.servers if server.server_id in server_ids]
 
 
-def _narrowed(request: "Request", server_ids: Sequence[str]) -> "Request":
-    from dataclasses import replace
+@dataclass(frozen=True)
+class _Asked:
+    """What a stage launches, by how its servers go back."""
 
-    return replace(request, servers=tuple(server_ids))
+    to_ec2: "Request"
+    to_machines: "Request"
+
+    @classmethod
+    def of(cls, read: "CirclesRead", request: "Request", server_ids: Sequence[str]) -> "_Asked":
+        machines = tuple(name for name in server_ids if is_from_data_centre(read.circles[name]))
+        others = tuple(name for name in server_ids if name not in machines)
+        return cls(replace(request, servers=others), replace(request, servers=machines))
 
 
 def _words(held_back: Mapping[str, str]) -> str:

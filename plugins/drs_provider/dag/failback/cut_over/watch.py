@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider import clock
+from drs_provider.dag.failback.check import reader_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.exceptions import DrsProviderError
@@ -18,21 +20,27 @@ from drs_provider.sensors.job import DrsRecoveryJobSensor
 from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
-    from drs_provider.rules.launch.results import LaunchMember, ServerResult
+    from drs_provider.rules.launch.results import LaunchMember, Ready, ServerResult
     from drs_provider.rules.run.handover import BackLaunches, InstanceCheck, Launch, PreflightServer
+    from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.triggers.one_shot import Whose
+
+LOOK_AGAIN_AFTER: Final = timedelta(seconds=10)
+"""When clients are looked at again that DRS has converted, and whose failback it does not call completed yet."""
 
 
 class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
     """Wait for every job of a wave in its origins, and judge the wave once over all servers.
 
     DRS's jobs are of FAILBACK servers; what is judged and shown are the servers that they go back for. What ran in its
-    origin before this run is launched; what a start has held back is not.
+    origin before this run is launched; what a start has held back is not. A converted failback client has no instance:
+    it is launched once its job and DRS's word on its failback both say so.
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
     backs: "tuple[BackLaunches, ...]"
     servers_back: "dict[str, PreflightServer]"
+    way_of: dict[str, WayBack]
     whose: "Whose"
 
     def __init__(
@@ -68,6 +76,9 @@ class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["backs"] = backs
         self.__dict__["servers_back"] = {server.server_id: server for server in found}
+        self.__dict__["way_of"] = {
+            server.server_id: way for way in self.ways for server in servers_on(preflight, self.wave, way)
+        }
         self.__dict__["whose"] = {
             "dag_id": run.dag_id,
             "run_id": run.run_id,
@@ -111,12 +122,39 @@ class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
         why = held or "no start task has left a job of it"
         return ServerResult(name, server.hostname, server.critical, "failed", reason=why)
 
+    def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
+        """Ask what became of a launch; of failback clients DRS tells it by the state of their failback."""
+        if not self._converts(launch):
+            return super()._find(launch, ready)
+        from drs_provider.services.failback.conversion_results import find_conversions
+
+        reader = reader_of(self.way_of[launch.servers[0]])
+        return find_conversions(launch, reader, members=self._members(), now=clock.now())
+
+    def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime) -> NoReturn:
+        """Wait for instances; clients whose failback DRS is about to call completed are looked at by the task."""
+        if all(self._converts(part.launch) for part in found if part.pending):
+            from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+            self.log.info("Converted, and not completed yet: %s", ", ".join(s for part in found for s in part.pending))
+            self.defer(
+                trigger=DateTimeTrigger(moment=min(deadline, clock.now() + LOOK_AGAIN_AFTER)),
+                method_name=self.look_again.__name__,
+                kwargs={"deadline": deadline.isoformat()},
+            )
+        super()._wait_for_instances([part for part in found if not self._converts(part.launch)], deadline)
+
+    def _converts(self, launch: "Launch") -> bool:
+        return any(launches.converts(launch) for launches in self.backs)
+
     def _protect(self, context: Context, owners: "dict[str, str]") -> "dict[str, InstanceCheck]":
         """Switch EC2's termination protection on where the plan does not say otherwise; failing that fails nothing."""
         from drs_provider.services.launch.instance_protection import look_after
 
         found: dict[str, InstanceCheck] = {}
         for launch in self._launches():
+            if self._converts(launch):
+                continue
             wanted = {back: self.servers_back[owners[back]].settings for back in launch.servers if back in owners}
             try:
                 checks, errors = look_after(settings_hook(launch.aws(self.aws)), wanted, launch.job_ids)

@@ -16,7 +16,8 @@ class ServerBack(Part):
     runs on until the cut-over. ``account``, ``region`` and ``aws_conn_id`` are the origin's. ``original``: the EC2
     instance there that DRS launches it into; empty: it launches a new one. ``stops``: that instance was not stopped
     then, so its stop is agreed to. ``already``: what ran there when preflight looked and is taken for production.
-    ``from_data_centre``: its failback client is converted instead.
+    ``from_data_centre``: its failback client is converted instead, and AWS has no place for where it goes: all of
+    the origin is empty.
     """
 
     failback_server: str
@@ -29,13 +30,19 @@ class ServerBack(Part):
     already: str = ""
     from_data_centre: Flag = False
 
+    @property
+    def is_converted(self) -> bool:
+        """Whether its failback client is still to be converted."""
+        return self.from_data_centre and not self.already
+
 
 class BackLaunches(Document):
     """What a wave has launched in its origins, for the task that watches it.
 
-    ``launches``: one for each account and Region; their servers are FAILBACK servers. ``owners``: by FAILBACK server
-    the server that it goes back for. ``already``: by server id the instance, of those that run there and that no job of
-    this run has launched. ``held_back``: by server id why it is not launched although it could be.
+    ``launches``: one for each account and Region; their servers are FAILBACK servers, or servers whose failback clients
+    are converted. ``owners``: by FAILBACK server the server that it goes back for; by such a server itself.
+    ``already``: by server id the instance, of those that run there and that no job of this run has launched.
+    ``held_back``: by server id why it is not launched although it could be.
     """
 
     KEY: ClassVar[str] = "launches_back"
@@ -45,6 +52,10 @@ class BackLaunches(Document):
     owners: Mapping[str, str] = Field(default_factory=dict)
     already: Mapping[str, str] = Field(default_factory=dict)
     held_back: Mapping[str, str] = Field(default_factory=dict)
+
+    def converts(self, launch: Launch) -> bool:
+        """Tell whether one of its launches converts failback clients: its servers go back for themselves."""
+        return bool(launch.servers) and all(self.owners.get(server) == server for server in launch.servers)
 
 
 class ListedServer(Part):

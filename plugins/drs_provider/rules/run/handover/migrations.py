@@ -46,7 +46,8 @@ class FinalSync(Document):
     """That every server of a wave has a recovery point younger than its last write.
 
     ``steps`` stopped the writes; ``doubts``: why something may have been written since, in words. ``points`` are by
-    server id.
+    server id. ``settled``: by server id what DRS said of failback clients, which have no recovery points: it proves
+    nothing.
     """
 
     KEY: ClassVar[str] = "final_sync"
@@ -56,6 +57,7 @@ class FinalSync(Document):
     steps: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     points: dict[str, Point] = Field(default_factory=dict)
+    settled: dict[str, str] = Field(default_factory=dict)
 
 
 class StopBegan(Document):

@@ -1,0 +1,1 @@
+"""The end of a failback, arranged for reading."""

@@ -1,0 +1,35 @@
+"""Which failbacks of data centres' machines may be ended when a run is cancelled."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from drs_provider.formatting import some
+from drs_provider.rules.failback.other_runs import OtherWayBack
+from drs_provider.rules.failback.state import CircleState, Stage
+
+_COPIED: Final = frozenset({Stage.REVERSING, Stage.COPYING, Stage.READY})
+"""Where a failback client is copied to, and nothing has converted it."""
+
+
+def why_not_ended(state: CircleState) -> str:
+    """Say why the failback of a server is not ended; empty: its client is copied to, and is not converted."""
+    stage = state.stuck_at if state.stage is Stage.STUCK else state.stage
+    if stage in _COPIED:
+        return ""
+    if stage is Stage.RECOVERED:
+        return "it has no failback any more"
+    return f"it is {state.stage}{f' ({state.why})' if state.why else ''}: only what is not converted is ended"
+
+
+def why_followed(waves: Sequence[str], others: Iterable[OtherWayBack]) -> str:
+    """Say which other run follows the same failbacks, or is about to use them; empty: none does.
+
+    :param waves: those that have machines of data centres
+    """
+    found = [other.run_id for other in others if not other.waves or {*waves} & {*other.waves}]
+    if not found:
+        return ""
+    return (
+        f"no failback was ended: {some(found)} goes on with the same machines. Cancel that one with the same order, or "
+        "end them with DrsStopFailbackOperator"
+    )
