@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.kill_sweep.way_back import Back, BackRecord, back_problems
+
 _NEVER = frozenset(
     {
         "StopReplication",
@@ -38,6 +40,8 @@ class Expected:
     sources_stopped: frozenset[str] = frozenset()
     reversed: frozenset[str] = frozenset()
     never: frozenset[str] = _NEVER
+    back: Back | None = None
+    """What it launches in the origin; then nothing else of this table is looked at."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Record:
     states: Mapping[str, str | None]
     report: Mapping[str, Any]
     broken: str = ""
+    back: BackRecord | None = None
 
 
 def problems(expected: Expected, record: Record, *, is_elsewhere: bool = False) -> Iterator[str]:
@@ -79,6 +84,10 @@ def problems(expected: Expected, record: Record, *, is_elsewhere: bool = False) 
     """
     if record.broken:
         yield f"it broke off: {record.broken}"
+        return
+    if expected.back and record.back:
+        yield from back_problems(expected.back, record.back, is_elsewhere=is_elsewhere)
+        yield from _said(expected, record)
         return
     yield from _launches(expected, record)
     yield from _ends(expected, record)
@@ -162,6 +171,13 @@ def _said(expected: Expected, record: Record) -> Iterator[str]:
     commit = (record.report.get("commit") or {}).get("status", "")
     if commit != expected.commit:
         yield f"the report says {commit or 'nothing'} of commit or roll back, expected {expected.commit or 'nothing'}"
-    if record.states.get("finish.verdict") != "success":
+    if record.states.get("finish.verdict") != "success" or _fell_short(expected, record):
         bad = sorted(name for name, state in record.states.items() if state not in ("success", "skipped"))
         yield f"the run ended as {record.report.get('verdict')}: {record.report.get('verdict_reason')}; {bad}"
+
+
+def _fell_short(expected: Expected, record: Record) -> bool:
+    """Tell whether a run that brings servers back ended well, but not as well as it had to."""
+    if expected.back is None:
+        return False
+    return record.report.get("verdict") != ("passed" if expected.back.is_drill else "completed")

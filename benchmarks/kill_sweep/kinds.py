@@ -1,4 +1,4 @@
-"""The kinds of run that are killed at: a table. Another one (a failback, its drill) is another entry."""
+"""The kinds of run that are killed at: a table. Another one is another entry."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,9 +8,12 @@ from drs_simulator.client import SimulatorHandle
 
 from benchmarks.kill_sweep.judge import Expected
 from benchmarks.kill_sweep.mortal_run import Answers
+from benchmarks.kill_sweep.way_back import Back
 
 ACCOUNT, HERE, ORIGIN = "111122223333", "us-west-2", "us-east-1"
 DB, WEB, STRANGER = "s-00000000000000001", "s-00000000000000011", "s-00000000000000021"
+INTO_ORIGINALS: Final = frozenset({DB})
+"""What DRS launches into its original instance on the way back; of the others it makes a new one."""
 
 _SERVERS = [
     {"id": server, "hostname": name, "lag": "2s", "disks": [8], "origin": {"region": ORIGIN}}
@@ -22,7 +25,7 @@ FLEET: Final[Mapping[str, Any]] = {
         {
             "id": ACCOUNT,
             "regions": [
-                {"name": ORIGIN},
+                {"name": ORIGIN, "network": {"vpc": "10.40.0.0/16", "subnets": {"prod": "10.40.0.0/22"}}},
                 {
                     "name": HERE,
                     "network": {"vpc": "10.20.0.0/16", "subnets": {"prod": "10.20.0.0/22"}},
@@ -61,6 +64,26 @@ _FREEZE = "before: [{kind: wait, name: freeze, for: 1s, when: migration}]"
 _STOPS = "migration: {stop_sources: {required: 1, approvers: [ann, bob]}}"
 _BACK: Answers = {"finish.commit": [("bob", "Roll back", "shop: not tonight")] * 20}
 _STANDS: Answers = {"finish.commit": [("ann", "Commit", "all is well")] * 20}
+_FAILBACK = """\
+failback:
+  origin: {region: us-east-1}
+  order: reversed
+  max_lag: 5m
+  approval: {required: 1, approvers: [ann, bob], timeout: 8h}
+  clean_up: {approvers: [ann, bob]}
+  drill: {network: isolated, keep_for: 0s, max_cost: 100}
+  launch: {right_sizing: none, protect: true}
+before: [{kind: wait, name: freeze, for: 1s, when: failback}]
+after: [{kind: wait, name: traffic, for: 1s, when: failback}]"""
+"""Every field of a failback, a step that stops the writes, and one that moves the traffic."""
+_PLAN_BACK: Final = (PLAN % _FAILBACK).replace(
+    f"servers: [{WEB}]\n", f"servers: [{WEB}]\nfailback_launch: {{copy_tags: true, instance_type: m6i.large}}\n"
+)
+
+_YES: Answers = {
+    "preflight.approval": [("ann", "Approve", "")] * 20,
+    "finish.agree": [("bob", "Approve", "")] * 20,
+}
 _GO = {"confirm": "shop", "reason": "the data centre closes"}
 
 
@@ -78,6 +101,41 @@ def _stranger(simulator: SimulatorHandle) -> None:
 def _recovered(simulator: SimulatorHandle) -> None:
     _recover(simulator, DB, WEB)
     _recover(simulator, STRANGER)
+
+
+def _ready(simulator: SimulatorHandle, into: frozenset[str] = frozenset()) -> None:
+    """Replicate everything back, the stranger's too, until it can be launched in the origin.
+
+    :param into: those that DRS launches into their originals, which run; the originals of the others are stopped
+    """
+    _recovered(simulator)
+    drs, back = simulator.client("drs"), simulator.client("drs", region_name=ORIGIN)
+    ec2 = simulator.client("ec2", region_name=ORIGIN)
+    originals = {server: original_of(simulator, server) for server in (DB, WEB, STRANGER)}
+    recovered = {
+        each["sourceServerID"]: each["recoveryInstanceID"] for each in drs.describe_recovery_instances()["items"]
+    }
+    template = back.create_launch_configuration_template(launchIntoSourceInstance=True)["launchConfigurationTemplate"]
+    for server in into:
+        allowed = {"Key": "AWSDRS", "Value": "AllowLaunchingIntoThisInstance"}
+        ec2.create_tags(Resources=[originals[server]], Tags=[allowed])
+        drs.reverse_replication(recoveryInstanceID=recovered[server])
+    back.delete_launch_configuration_template(launchConfigurationTemplateID=template["launchConfigurationTemplateID"])
+    for server in (DB, WEB, STRANGER):
+        if server not in into:
+            ec2.stop_instances(InstanceIds=[originals[server]])
+            drs.reverse_replication(recoveryInstanceID=recovered[server])
+    simulator.advance("3h")
+
+
+def _ready_in_two_ways(simulator: SimulatorHandle) -> None:
+    _ready(simulator, INTO_ORIGINALS)
+
+
+def original_of(simulator: SimulatorHandle, server: str) -> str:
+    """Return the EC2 instance that a server came from, or is replicated from now."""
+    found = simulator.client("drs").describe_source_servers(filters={"sourceServerIDs": [server]})["items"]
+    return str(found[0]["sourceProperties"]["identificationHints"]["awsInstanceID"])
 
 
 @dataclass(frozen=True)
@@ -101,6 +159,8 @@ class Kind:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     continues: bool = True
     prepare: Callable[[SimulatorHandle], None] = _stranger
+    is_swept: bool = False
+    """Whether another Airflow goes on only once what the first has left has been swept away."""
 
 
 _BOTH = frozenset({DB, WEB})
@@ -143,6 +203,28 @@ KINDS: Final = (
         prepare=_recovered,
     ),
     Kind(
+        "failback",
+        _PLAN_BACK,
+        {"mode": "failback", **_GO},
+        Expected(back=Back(_BOTH, into=INTO_ORIGINALS)),
+        dag="drs.shop.failback",
+        answers=_YES,
+        elsewhere={"mode": "failback", **_GO},
+        continues=False,
+        prepare=_ready_in_two_ways,
+    ),
+    Kind(
+        "failback_drill",
+        _PLAN_BACK,
+        {"mode": "failback_drill"},
+        Expected(back=Back(_BOTH, is_drill=True)),
+        dag="drs.shop.failback",
+        elsewhere={"mode": "failback_drill"},
+        continues=False,
+        prepare=_ready,
+        is_swept=True,
+    ),
+    Kind(
         "ahead",
         PLAN % "launch: ahead",
         {"mode": "recovery", **_GO},
@@ -150,7 +232,7 @@ KINDS: Final = (
         elsewhere={"mode": "recovery", **_GO},
     ),
 )
-"""By name; the first ones that there are."""
+"""By name."""
 
 
 def kind_of(name: str) -> Kind:

@@ -1,9 +1,11 @@
 """Lets one run of a kind take place, with a death in it, and records what there is afterwards. In this process."""
 
 import asyncio
+import io
 import json
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from drs_simulator.client import SimulatorHandle
 from benchmarks.kill_sweep.judge import Record
 from benchmarks.kill_sweep.kinds import HERE, ORIGIN, Kind
 from benchmarks.kill_sweep.mortal_run import Death, MortalRun, MortalRuns, replaced
+from benchmarks.kill_sweep.regions import WayBackWatch, watch_of
 
 INSTALLATION: Final = "kill-sweep"
 _LONGEST: Final = timedelta(days=3).total_seconds()
@@ -57,7 +60,7 @@ def dag_of(kind: Kind, home: Path) -> Any:
 
 
 @contextmanager
-def _fewer_clients() -> Iterator[None]:
+def fewer_clients() -> Iterator[None]:
     """Make each client once: botocore reads its models for every one, which takes longer than what it is asked."""
     made: dict[tuple[object, ...], Any] = {}
     create = Session.create_client
@@ -72,7 +75,7 @@ def _fewer_clients() -> Iterator[None]:
         yield
 
 
-@_fewer_clients()
+@fewer_clients()
 def lived(
     kind: Kind,
     simulator: SimulatorHandle,
@@ -93,12 +96,14 @@ def lived(
     kind.prepare(simulator)
     before, settings = _instances(simulator), _settings(simulator)
     began, jobs = len(_calls(simulator)), {job["jobID"] for job in _jobs(simulator)}
-    with _simulated_time(simulator) as (clock, loop):
+    watch = watch_of(kind, simulator)
+    with simulated_time(simulator) as (clock, loop):
         runs = MortalRuns(death)
         first = MortalRun(
             dag_of(kind, home), kind.conf, "manual__first", clock, runs, answers=kind.answers, gone_with_it=elsewhere
         )
         all_runs, broken = [first], ""
+        _watched(first, watch)
         people(first)
         try:
             with set_supervisor_comms(runs):
@@ -106,10 +111,13 @@ def lived(
                 if then(first):
                     loop.run_until_complete(asyncio.wait_for(first.run(), _LONGEST))
             if first.is_gone:
+                if kind.is_swept:
+                    _sweep(home, clock)
                 other = MortalRuns(replace(death, at=0))
                 conf = {**kind.elsewhere, **_continued(kind, simulator, first)}
                 again = MortalRun(dag_of(kind, home), conf, "manual__second", clock, other, answers=kind.answers)
                 all_runs.append(again)
+                _watched(again, watch)
                 people(again)
                 with set_supervisor_comms(other):
                     loop.run_until_complete(asyncio.wait_for(again.run(), _LONGEST))
@@ -131,9 +139,28 @@ def lived(
             states=dict(all_runs[-1].states),
             report=report_of(home, all_runs[-1]),
             broken=broken,
+            back=watch.record() if watch else None,
         ),
         all_runs,
     )
+
+
+def _watched(run: MortalRun, watch: WayBackWatch | None) -> None:
+    if watch is not None:
+        run.before_write = watch.look
+
+
+def _sweep(home: Path, clock: RehearsalClock) -> None:
+    """Let ``drs sweep`` remove what a drill has left, once its time is over. Raises RuntimeError where it cannot."""
+    from drs_provider.cli import sweep
+
+    clock.advance(_LONGEST)
+    options = Namespace(plans=home / "plans", aws_conn_id=None, region=None, dry_run=False, format="text")
+    said = io.StringIO()
+    with redirect_stdout(said):
+        code = sweep.run(options, now=clock.now, sleep=clock.advance)
+    if code:
+        raise RuntimeError(f"drs sweep: {said.getvalue()}")
 
 
 def _continued(kind: Kind, simulator: SimulatorHandle, first: MortalRun) -> Mapping[str, str]:
@@ -144,7 +171,8 @@ def _continued(kind: Kind, simulator: SimulatorHandle, first: MortalRun) -> Mapp
 
 
 @contextmanager
-def _simulated_time(simulator: SimulatorHandle) -> Iterator[tuple[RehearsalClock, JumpingLoop]]:
+def simulated_time(simulator: SimulatorHandle) -> Iterator[tuple[RehearsalClock, JumpingLoop]]:
+    """Let everything in this process go by the simulator's clock, which jumps."""
     control = SimulatorControl(simulator.url)
     clock = RehearsalClock(control.now(), control.advance)
     clocks.install(RehearsalTime(clock))

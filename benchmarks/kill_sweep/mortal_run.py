@@ -119,6 +119,8 @@ class MortalRun(Run):
         """Somebody does something before a leg of a task, by its id."""
         self.before_answer: Callable[[str], None] = lambda _: None
         """The same before somebody answers what a task asks."""
+        self.before_write: Callable[[str, str, Mapping[str, Any]], None] = lambda *_: None
+        """Somebody looks at the cloud before a call that changes it: operation, Region, request."""
 
     def _leg(self, task: Any, number: int, method: str | None, kwargs: Mapping[str, Any]) -> LegEnd:
         self.before_leg(task.task_id)
@@ -126,6 +128,9 @@ class MortalRun(Run):
 
         def call(client: Any, operation: str, arguments: Any) -> Any:
             death.ensure_alive()
+            if not is_read(operation):
+                with replaced(BaseClient, "_make_api_call", real):
+                    self.before_write(operation, client.meta.region_name, arguments)
             try:
                 return real(client, operation, arguments)
             finally:

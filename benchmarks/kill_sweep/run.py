@@ -41,7 +41,8 @@ def sweep(
 ) -> Iterator[Judged]:
     """Run a kind once in peace, and once for each call that it made then; yield each as it is judged.
 
-    :param numbers: only these calls
+    :param numbers: only these calls. A run may make a call less than the one in peace, for what DRS refuses for now is
+        asked again by the clock: nothing dies in it then
     """
     import yaml
     from drs_provider.hooks.preload import preload_clients
@@ -77,8 +78,8 @@ def one_run(kind: Kind, url: str, home: Path, at: int | str, *, writes_only: boo
     wrong = list(problems(kind.expected, record, is_elsewhere=len(runs) > 1))
     if wrong:
         wrong += [f"{name} said: {done.error}" for name, done in runs[-1].records.items() if done.error]
-    if at and not death.struck:
-        wrong.append(f"it made only {death.count} calls, so nothing was killed")
+    if isinstance(at, str) and at and not death.struck:
+        wrong.append(f"it never called {at}, so nothing was killed")
     return Judged(kind.name, at, death.struck, death.count, tuple(wrong), time.monotonic() - began)
 
 

@@ -82,6 +82,26 @@ def default_notifications() -> str:
     return _setting("notify")
 
 
+def inventory_accounts() -> tuple[tuple[str, str], ...]:
+    """Return the accounts and Regions that the inventory has beside those of the groups: connection and Region each.
+
+    ``DRS_INVENTORY``, else ``[drs] inventory`` of Airflow's configuration: ``connection/region``, with commas between;
+    without ``/region`` it is the connection's own.
+    """
+    entries = (entry.strip() for entry in _setting("inventory").split(","))
+    parted = (entry.rpartition("/") if "/" in entry else (entry, "", "") for entry in entries if entry)
+    return tuple(dict.fromkeys((connection.strip(), region.strip()) for connection, _, region in parted))
+
+
+def may_edit_plans() -> bool:
+    """Tell whether the console may change files in the plans folder, where they can be written.
+
+    ``DRS_EDIT_PLANS``, else ``[drs] edit_plans`` of Airflow's configuration, else yes. No is for folders whose content
+    comes from elsewhere, such as a git checkout that is replaced at every sync.
+    """
+    return _setting("edit_plans").strip().lower() not in {"0", "false", "no", "off"}
+
+
 def prices_file() -> Path | None:
     """Return ``DRS_PRICES``, else ``[drs] prices`` of Airflow's configuration; None: the package's own table."""
     named = _setting("prices")
@@ -91,6 +111,14 @@ def prices_file() -> Path | None:
 def answer_links() -> str:
     """Return ``DRS_ANSWER_LINKS``, else ``[drs] answer_links`` of Airflow's configuration: whose links count."""
     return _setting("answer_links")
+
+
+def recovery_managers() -> str:
+    """Return ``DRS_RECOVERY_MANAGERS``, else ``[drs] recovery_managers`` of Airflow's configuration, or empty.
+
+    User names and ``role:NAME``, with commas between (``rules.roles.managers``); empty: nobody is singled out.
+    """
+    return _setting("recovery_managers")
 
 
 def _setting(name: str) -> str:

@@ -102,6 +102,14 @@ def plural(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
+def size(count: int) -> str:
+    """Write a number of bytes: ``512 MiB``, ``1.5 GiB``; ``0`` for none."""
+    if not count:
+        return "0"
+    gibibytes = count / 2**30
+    return f"{gibibytes:.1f} GiB" if gibibytes >= 1 else f"{max(count // 2**20, 1)} MiB"
+
+
 MANY = 12
 """How many names a log line lists."""
 

@@ -138,6 +138,38 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "/opt/airflow/prices.yaml",
                         "default": "",
                     },
+                    "inventory": {
+                        "description": (
+                            "Accounts and Regions of the inventory of source servers beside those of the groups: "
+                            "connection/region, with commas between. DRS_INVENTORY goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "aws_default/us-west-2, retail/eu-west-1",
+                        "default": "",
+                    },
+                    "edit_plans": {
+                        "description": (
+                            "Whether the console may change files in the plans folder. No is for folders that come "
+                            "from elsewhere, such as a git checkout: changes are then given as a patch. "
+                            "DRS_EDIT_PLANS goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "false",
+                        "default": "true",
+                    },
+                    "recovery_managers": {
+                        "description": (
+                            "Who may start recoveries, migrations and failbacks, and roll back: user names and "
+                            "role:NAME (a role of the auth manager) with commas between. By default whoever may start "
+                            "a run of the plan. DRS_RECOVERY_MANAGERS goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "ann,role:DRS recovery manager",
+                        "default": "",
+                    },
                     "answer_links": {
                         "description": (
                             "Whose answer links in mails count: users (whom Airflow knows by name), plan (all whom "

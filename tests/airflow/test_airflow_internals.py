@@ -353,8 +353,9 @@ def test_the_plugin_class_imports_no_models():
     assert done.stdout.split() == ["False"]
 
 
+STARTED = ("triggered_by", "triggering_user_name")
 COLUMNS = {
-    "DagRun": ("id", "dag_id", "run_id", "run_after", "state", "conf", "start_date", "end_date", "note"),
+    "DagRun": ("id", "dag_id", "run_id", "run_after", "state", "conf", "start_date", "end_date", "note", *STARTED),
     "TaskInstance": ("id", "dag_id", "run_id", "task_id", "map_index", "state", "start_date", "end_date"),
     "XComModel": ("dag_id", "run_id", "task_id", "map_index", "key", "value"),
     "TaskStateStoreModel": ("dag_id", "run_id", "task_id", "map_index", "key", "value"),
@@ -425,6 +426,31 @@ def test_an_answer_is_taken_by_the_function_that_the_api_answers_with(api_server
     names = {"dag_id", "dag_run_id", "task_id", "update_hitl_detail_payload", "user", "session", "map_index"}
     assert _lacking(api_server.update_hitl_detail, names) == set()
     assert api_server.UpdateHITLDetailPayload(chosen_options=["Approve"]).chosen_options == ["Approve"]
+
+
+def test_the_holders_of_a_role_are_told_by_the_simple_auth_manager(api_server, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", "ann:op,bob:viewer")
+
+    users = api_server.SimpleAuthManager.get_users()
+
+    assert [(user.username, str(user.role)) for user in users] == [("ann", "op"), ("bob", "viewer")]
+    assert api_server.SimpleAuthManager.__mro__[0].__name__ == "SimpleAuthManager"
+
+
+def test_fab_roles_and_users_have_what_is_read():
+    models = pytest.importorskip("airflow.providers.fab.auth_manager.models", reason="the FAB provider is missing")
+    utils = pytest.importorskip("airflow.providers.fab.auth_manager.cli_commands.utils")
+    override = pytest.importorskip("airflow.providers.fab.auth_manager.security_manager.override")
+
+    read = {models.User: ("username", "active", "roles", "get_name"), models.Role: ("name", "permissions")}
+    assert {model: [name for name in names if not hasattr(model, name)] for model, names in read.items()} == {
+        models.User: [],
+        models.Role: [],
+    }
+    security = override.FabAirflowSecurityManagerOverride
+    called = ("bulk_sync_roles", "find_role", "create_permission")
+    assert [name for name in called if not hasattr(security, name)] == []
+    assert callable(utils.get_application_builder)
 
 
 def test_access_is_asked_of_the_auth_manager_as_airflow_asks_it(api_server):

@@ -11,9 +11,12 @@ from drs_provider.configuration import (
     answer_links,
     default_notifications,
     installation,
+    inventory_accounts,
+    may_edit_plans,
     may_reach_loopback,
     plans_folder,
     prices_file,
+    recovery_managers,
     reports_location,
     signing_secrets,
 )
@@ -137,6 +140,21 @@ def test_prices_and_answer_links_are_settings_as_all_others(
     assert (prices_file(), answer_links()) == (prices and Path(prices), links)
 
 
+@pytest.mark.parametrize(
+    ("said", "accounts"),
+    [
+        ("", ()),
+        ("aws_default", (("aws_default", ""),)),
+        (" a/us-west-2 , b/eu-west-1,, a/us-west-2", (("a", "us-west-2"), ("b", "eu-west-1"))),
+        ("team/prod/us-west-2", (("team/prod", "us-west-2"),)),
+    ],
+)
+def test_accounts_of_the_inventory_are_connections_with_regions(said, accounts, environment):
+    environment.setenv("DRS_INVENTORY", said)
+
+    assert inventory_accounts() == accounts
+
+
 READERS = {
     "plans_folder": lambda: str(plans_folder() or ""),
     "reports": lambda: reports_location().removeprefix("file://"),
@@ -146,6 +164,9 @@ READERS = {
     "notify": default_notifications,
     "prices": lambda: str(prices_file() or ""),
     "answer_links": answer_links,
+    "inventory": lambda: ",".join(f"{connection}/{region}" for connection, region in inventory_accounts()),
+    "edit_plans": lambda: str(may_edit_plans()),
+    "recovery_managers": recovery_managers,
 }
 """Who reads each option that Airflow is told of."""
 
@@ -174,7 +195,7 @@ def read(tmp_path_factory):
 
 
 def _word(name, place):
-    return str(place == "airflows") if name == "allow_loopback" else f"/{name}-of-{place}"
+    return str(place == "airflows") if name in {"allow_loopback", "edit_plans"} else f"/{name}-of-{place}"
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -17,8 +17,8 @@ PROJECTS = {
     "simulator": (ROOT / "simulator", (ROOT / "simulator" / "drs_simulator",)),
 }
 OWN = {"drs_provider", "drs_simulator"}
-NOT_DECLARED = {("simulator", "pytest")}
-"""What only runs inside of it: the plugin for pytest is imported by pytest."""
+NOT_DECLARED = {("simulator", "pytest"), ("provider", "apache-airflow-providers-fab")}
+"""What only runs inside of it: the plugin for pytest is imported by pytest, FAB's tables where FAB manages users."""
 
 LISTS = [
     path

@@ -47,6 +47,9 @@ module              what                                   why                  
 ``api_server``      ``get_user``, ``create_session``;      what Airflow's audit log has no      ``..audit_log..``
                     which routes write no line into the    line of gets one (``ui/audit``)
                     audit log
+``auth_managers``   the configured auth manager,           who has a role of recovery managers;  ``..holders..``,
+                    ``SimpleAuthManager.get_users``,       ``drs roles sync`` makes roles       ``..fab_roles..``
+                    FAB's ``User``, ``Role`` and builder
 ``task_runner``     ``run``, ``finalize``, ``comms``,      a rehearsal runs tasks without       ``..task_runner..``
                     ``TIRunContext`` and others of         Airflow's services
                     ``airflow.sdk.execution_time``

@@ -8,11 +8,28 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 
 from drs_provider import __version__
-from drs_provider.cli import failback, graph, init, rehearse, run, schema, sweep, takeover, validate, verified
+from drs_provider.cli import (
+    failback,
+    graph,
+    history,
+    init,
+    rehearse,
+    roles,
+    run,
+    schema,
+    sweep,
+    takeover,
+    validate,
+    verified,
+)
+from drs_provider.cli.inventory import groups, servers
 from drs_provider.cli.safe_stream import Plain
 from drs_provider.exceptions import DrsProviderError, UsageError
 
-COMMANDS = (init, validate, graph, schema, rehearse, run, failback, sweep, takeover, verified)
+COMMANDS = (
+    *(init, validate, graph, schema, rehearse, run, failback, servers, groups, history, roles),
+    *(sweep, takeover, verified),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

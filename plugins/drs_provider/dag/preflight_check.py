@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from drs_provider import clock
 from drs_provider.airflow_internals.tasks import skipped_downstream
 from drs_provider.dag.parent_run import proven_start
+from drs_provider.dag.people.managers import ensure_may_start
 from drs_provider.dag.run_reader import active_run_of, cleaned_up, late_tick, run_type_of
 from drs_provider.dag.task_times import began_of_task, leave_times
 from drs_provider.exceptions import DrsProviderError, PreflightRefused
@@ -92,6 +93,7 @@ class CheckPlan(BaseOperator):
             library = read_folder(self.plans_folder)
             start = proven_start(context, self.shape, library, run_type_of(dag_run))
             request = self._request(context, now, by_plan=start is not None)
+            ensure_may_start(context, self.shape.plan.name, request.purpose, start)
             self._ensure_readable(library)
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal

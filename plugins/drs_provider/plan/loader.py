@@ -82,8 +82,14 @@ def read_folder(folder: Path) -> Library:
     if not folder.is_dir():
         what = "there is no such folder" if not folder.exists() else "this is no folder"
         return Library(problems=(Problem(folder, 1, 1, "plans folder", what, "set DRS_PLANS_FOLDER to the plans"),))
+    return read_contents(contents_of(folder))
+
+
+def contents_of(folder: Path) -> list[tuple[Path, bytes | Problem]]:
+    """Give the bytes of every plan file under a folder, or the problem that there is with reading it."""
     walked, within = _walked(folder), os.path.realpath(folder)
-    return _read([(Path(file), within) for file in sorted(walked.files)], walked.problems)
+    files: list[tuple[Path, bytes | Problem]] = [(Path(file), _content(file, within)) for file in sorted(walked.files)]
+    return [*files, *((problem.path, problem) for problem in walked.problems)]
 
 
 def read_paths(paths: Sequence[Path], *, plans_folder: Path | None = None) -> Library:
@@ -142,6 +148,11 @@ def plan_files(folder: Path) -> list[Path]:
 
 def _plan_files(folder: Path) -> list[str]:
     return sorted(_walked(folder).files)
+
+
+def holds_plans(folder: Path) -> bool:
+    """Whether there is anything in the plans folder that is a plan file, or should be one."""
+    return folder.is_dir() and bool(plan_files(folder) or bad_links(folder))
 
 
 def bad_links(folder: Path) -> list[Problem]:

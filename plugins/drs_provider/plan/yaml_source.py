@@ -68,7 +68,7 @@ def read_documents(
     documents: list[YamlDocument] = []
     problems: list[Problem] = []
     skipped = False
-    for first_line, part in _parts(text):
+    for first_line, part in document_parts(text):
         if not wanted(part):
             skipped = True
             continue
@@ -79,7 +79,8 @@ def read_documents(
     return documents, problems
 
 
-def _parts(text: str) -> Iterator[tuple[int, str]]:
+def document_parts(text: str) -> Iterator[tuple[int, str]]:
+    """Cut a file where its documents begin: the line of each part, counted from 1, and its text."""
     # ``---`` at the beginning of a line starts a document wherever it stands, also inside an open quote. Cutting
     # here keeps broken syntax in its own document.
     starts = [0, *(match.start() for match in _DOCUMENT_START.finditer(text)), len(text)]

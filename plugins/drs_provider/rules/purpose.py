@@ -36,6 +36,7 @@ class Purpose:
     :param may_be_scheduled: false: a person starts it by hand
     :param needs_confirmation: the plan's name must be typed to start it
     :param needs_reason: whoever starts it must say why
+    :param needs_recovery_manager: where the configuration names recovery managers, only one of them starts it
     :param asks_for_approval: the people of ``recovery.approval`` must agree first, or one person above ``max_lag``
     :param overlaps: it starts although another run of the plan goes on; its preflight decides what it may take
 
@@ -96,6 +97,7 @@ class Purpose:
     may_be_scheduled: bool
     needs_confirmation: bool
     needs_reason: bool
+    needs_recovery_manager: bool
     asks_for_approval: bool
     overlaps: bool
     launches: bool
@@ -193,6 +195,7 @@ DRILL: Final = Purpose(
     may_be_scheduled=True,
     needs_confirmation=False,
     needs_reason=False,
+    needs_recovery_manager=False,
     asks_for_approval=False,
     overlaps=False,
     launches=True,
@@ -227,6 +230,7 @@ RECOVERY: Final = Purpose(
     may_be_scheduled=False,
     needs_confirmation=True,
     needs_reason=True,
+    needs_recovery_manager=True,
     asks_for_approval=True,
     overlaps=True,
     launches=True,

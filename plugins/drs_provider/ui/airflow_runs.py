@@ -42,11 +42,17 @@ from drs_provider.rules.run.handover import HandoverUnreadable, KeptDrill, RunOr
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import KEEP_TASK, PREFLIGHT_TASK, REPORT_TASK, plan_of
 from drs_provider.rules.run.state import TaskSnapshot
+from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.signed import RETURNED, believed, problem_of
 from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
-from drs_provider.ui.app import create_app
+from drs_provider.ui.app import add_history, create_app
+from drs_provider.ui.console.airflow_sources import console_sources
+from drs_provider.ui.console.app import add_console
+from drs_provider.ui.history.airflow_history import AirflowHistory
+from drs_provider.ui.history.routes import history_router, reports_router
+from drs_provider.ui.history.sources import HistorySources, PastRuns
 from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
@@ -360,25 +366,29 @@ def _report(left: object) -> WrittenReport | None:
 
 def airflow_app() -> FastAPI:
     """Build the app over the Airflow of this process."""
-    app = create_app(
-        Sources(
-            runs=_runs,
-            access=Access(
-                may_read_run=requires_access_dag("GET", DagAccessEntity.RUN),
-                readable_dags=_readable_dags,
-                may_read_problems=_may_read_problems,
-            ),
-            plans_folder=plans_folder,
-            reports_folder=lambda: ObjectStoragePath(reports_location()),
-            now=lambda: datetime.now(UTC),
-        )
+    access = Access(
+        may_read_run=requires_access_dag("GET", DagAccessEntity.RUN),
+        readable_dags=_readable_dags,
+        may_read_problems=_may_read_problems,
+        may_read_runs=requires_access_dag("GET", DagAccessEntity.RUN),
     )
+    app = create_app(
+        Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)
+    )
+    history = HistorySources(_past_runs, access, _reports_folder, _now, HistoryIndex(_reports_folder))
+    add_history(app, history)
     add_orders(app, store=airflow_store, may_edit_run=requires_access_dag("PUT", DagAccessEntity.RUN))
     add_answers(
         app,
         questions=airflow_questions,
         key=lambda: conf.get("api", "secret_key", fallback=""),
-        now=lambda: datetime.now(UTC),
+        now=_now,
+    )
+    add_console(
+        app,
+        console_sources(_runs, _readable_dags, plans_folder),
+        history_router(history),
+        reports_router(history),
     )
     return app
 
@@ -389,8 +399,20 @@ def plans_folder() -> Path:
     return configuration.plans_folder() or beside / "plans"
 
 
+def _reports_folder() -> ObjectStoragePath:
+    return ObjectStoragePath(reports_location())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _runs(session: SessionDep) -> Runs:
     return AirflowRuns(session)
+
+
+def _past_runs(session: SessionDep) -> PastRuns:
+    return AirflowHistory(session, AirflowRuns(session))
 
 
 def _readable_dags(user: GetUserDep, session: SessionDep) -> set[str]:

@@ -10,11 +10,14 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
-from drs_provider.plan.loader import Library
+from drs_provider.plan.loader import Library, holds_plans
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
 from drs_provider.ui import pages
+from drs_provider.ui.history.routes import history_pages
+from drs_provider.ui.history.sources import HistorySources
+from drs_provider.ui.pages import PRIVATE, SANDBOXED
 from drs_provider.ui.plan_list import (
     BrokenPlan,
     PlanList,
@@ -23,7 +26,6 @@ from drs_provider.ui.plan_list import (
     check_dag_ids,
     check_of,
     forecast_of,
-    holds_plans,
     library_of,
     plan_ids,
     plan_list,
@@ -34,19 +36,6 @@ from drs_provider.ui.read_model import DOCUMENTS, Runs, Sources
 from drs_provider.ui.recent_boards import RecentBoards
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
-_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-"""What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
-
-
-_SANDBOXED = {
-    "Content-Security-Policy": (
-        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
-        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""A report is a file that others can write: nothing in it runs. The run's page, which frames it, gives it a theme."""
-
 NOW_HEADER: Final = "X-Drs-Now"
 """Header of a board's answer: the server's clock, ISO 8601, by which the page counts on what it shows already."""
 
@@ -57,6 +46,11 @@ class LeftValue(BaseModel):
     """What a task left under a key, as JSON."""
 
     value: Any
+
+
+def add_history(app: FastAPI, sources: HistorySources) -> None:
+    """Add the pages of the history of all runs; its part of the REST API is mounted with the others."""
+    app.include_router(history_pages(sources))
 
 
 def create_app(sources: Sources) -> FastAPI:
@@ -93,7 +87,7 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
 
     @app.get("/plans.json")
     def plans_json(plans: Annotated[PlanList, Depends(listed)], response: Response) -> PlanList:
-        response.headers.update(_PRIVATE)
+        response.headers.update(PRIVATE)
         return plans
 
     @app.get("/plans")
@@ -134,7 +128,7 @@ def _add_runs(app: FastAPI, sources: Sources) -> None:
         shown = boards.show(dag_id, run_id, runs, forecast, now)
         if shown is None:
             raise HTTPException(404, f"DAG {dag_id} has no run {run_id}")
-        headers = {**_PRIVATE, "ETag": shown.etag, NOW_HEADER: now.isoformat(), "Vary": "Accept-Encoding"}
+        headers = {**PRIVATE, "ETag": shown.etag, NOW_HEADER: now.isoformat(), "Vary": "Accept-Encoding"}
         if shown.is_known(if_none_match):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         if "gzip" in accept_encoding and (packed := shown.packed):
@@ -153,7 +147,7 @@ def _add_runs(app: FastAPI, sources: Sources) -> None:
         """What a task left, for the command line: Airflow's API does not read it through the XCom backend."""
         if key not in _LEFT_KEYS or (value := runs.left(dag_id, run_id, task_id, key)) is None:
             raise HTTPException(404, f"task {task_id} of run {run_id} left nothing under {key}")
-        response.headers.update(_PRIVATE)
+        response.headers.update(PRIVATE)
         return LeftValue(value=value)
 
     @app.get("/runs/{dag_id}/{run_id}", dependencies=guard)
@@ -176,7 +170,7 @@ def _add_reports(app: FastAPI, sources: Sources) -> None:
         text = report_file(sources.reports_folder, dag_id, run_id, name, partial(_kept_report, runs, dag_id, run_id))
         if text is None:
             raise HTTPException(404, f"run {run_id} of {dag_id} has no report")
-        return Response(text, media_type=_MEDIA[name], headers={**_PRIVATE, **_SANDBOXED})
+        return Response(text, media_type=_MEDIA[name], headers={**PRIVATE, **SANDBOXED})
 
 
 def _kept_report(runs: Runs, dag_id: str, run_id: str) -> KeptReport | None:
@@ -193,4 +187,4 @@ def _kept_report(runs: Runs, dag_id: str, run_id: str) -> KeptReport | None:
 
 def _page(parts: Iterable[str]) -> HTMLResponse:
     html, policy = parts
-    return HTMLResponse(html, headers={**_PRIVATE, "Content-Security-Policy": policy})
+    return HTMLResponse(html, headers={**PRIVATE, "Content-Security-Policy": policy})

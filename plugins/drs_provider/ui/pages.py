@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from functools import cache
+from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
@@ -13,6 +14,18 @@ from drs_provider.rules.run.state.words import all_shown, shown
 from drs_provider.ui.plan_list import PlanList
 
 PLANS_SCRIPT, RUN_SCRIPT = "plans.js", "board.js"
+
+PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+"""What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
+
+SANDBOXED: Final = {
+    "Content-Security-Policy": (
+        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""A report is a file that others can write: nothing in it runs. The run's page, which frames it, gives it a theme."""
 
 STATES = {
     kind: {status: (look.sign, look.words, look.tone.value) for status, look in all_shown(statuses).items()}
@@ -30,12 +43,12 @@ STATES = {
 
 def plans_page(plans: PlanList) -> tuple[str, str]:
     """Return the plans page and its content security policy."""
-    return _render("plans.html.j2", PLANS_SCRIPT, plans=plans)
+    return render("plans.html.j2", PLANS_SCRIPT, plans=plans)
 
 
 def run_page(dag_id: str, run_id: str) -> tuple[str, str]:
     """Return the page of a run and its content security policy. The page asks for the run's board by itself."""
-    return _render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id, plan=plan_behind(dag_id) or dag_id)
+    return render("run.html.j2", RUN_SCRIPT, dag_id=dag_id, run_id=run_id, plan=plan_behind(dag_id) or dag_id)
 
 
 def answer_page(*, title: str, **values: object) -> str:
@@ -53,12 +66,23 @@ def opening_page() -> tuple[str, str]:
     return answer_page(title="Your answer", script=script), _digest(script)
 
 
-def _render(template: str, script: str, **values: object) -> tuple[str, str]:
+def form_page(template: str, script: str, **values: object) -> tuple[str, str]:
+    """Return a page with forms that are sent to this server, and its content security policy."""
+    return render(template, script, has_forms=True, **values)
+
+
+def render(template: str, script: str, *, has_forms: bool = False, **values: object) -> tuple[str, str]:
+    """Return a page and its content security policy.
+
+    :param script: the template of its script, beside that of the theme
+    :param has_forms: whether it has forms, which ask this server for a page
+    """
     source = _script(script)
     html = _environment().get_template(template).render(script=source, **values)
+    forms = "'self'" if has_forms else "'none'"
     policy = (
         f"default-src 'none'; script-src 'sha256-{_digest(source)}'; style-src 'unsafe-inline'; connect-src 'self'; "
-        "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        f"frame-src 'self'; base-uri 'none'; form-action {forms}; frame-ancestors 'self'"
     )
     return html, policy
 
@@ -83,5 +107,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(duration=words.duration, instant=words.instant_words, plural=words.plural, shown=shown)
+    environment.filters.update(
+        duration=words.duration, instant=words.instant_words, plural=words.plural, shown=shown, size=words.size
+    )
     return environment

@@ -148,11 +148,6 @@ def plan_list(
     )
 
 
-def holds_plans(folder: Path) -> bool:
-    """Whether there is anything in the plans folder that is a plan file, or should be one."""
-    return folder.is_dir() and bool(plan_files(folder) or bad_links(folder))
-
-
 def library_of(folder: Path) -> Library:
     """Read the plans folder, again only when one of its files has changed."""
     return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)), tuple(bad_links(folder)))

@@ -52,6 +52,9 @@ class DrsPlugin(AirflowPlugin):
     fastapi_root_middlewares = [{"middleware": AuditTrail, "name": "DRS audit trail"}]  # noqa: RUF012 - as above
     external_views = [  # noqa: RUF012 - as above
         {"name": "Recovery plans", "href": "drs/plans", "destination": "nav", "url_route": "drs-plans"},
+        {"name": "Source servers", "href": "drs/servers", "destination": "nav", "url_route": "drs-servers"},
+        {"name": "Protection groups", "href": "drs/groups", "destination": "nav", "url_route": "drs-groups"},
+        {"name": "Recovery history", "href": "drs/history", "destination": "nav", "url_route": "drs-history"},
         {
             "name": "Recovery",
             "href": "drs/runs/{DAG_ID}/{RUN_ID}",

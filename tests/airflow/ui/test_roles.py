@@ -382,3 +382,55 @@ def test_a_role_with_rights_per_dag_does_what_it_may_and_leaves_a_trace(fab, att
     token = fab.post("/auth/token", json={"username": role, "password": role}).json()["access_token"]
 
     assert all_tried(fab, {"Authorization": f"Bearer {token}"}, role, FAB[role][1], attacked) == {}
+
+
+# -- the five roles ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def five_roles(fab):
+    """The roles as ``drs roles sync`` makes them in FAB's tables, and a user of each."""
+    from airflow.api_fastapi.app import get_auth_manager
+    from drs_provider.airflow_internals.auth_managers import sync_fab_roles
+    from drs_provider.rules.roles.permissions import fab_permissions
+
+    wanted = fab_permissions(["web-shop"])
+    planned = sync_fab_roles(wanted, dry_run=True)
+    given = sync_fab_roles(wanted)
+    again = sync_fab_roles(wanted)
+    manager = get_auth_manager()
+    names = {"DRS read-only": "rita", "DRS operator": "oskar", "DRS recovery manager": "renate"}
+    with manager.flask_app.app_context():
+        security = manager.security_manager
+        for role, name in names.items():
+            if security.find_user(name) is None:
+                security.add_user(name, name, name, f"{name}@example.com", security.find_role(role), password=name)
+    return planned, given, again, wanted
+
+
+def test_roles_are_made_once_and_their_holders_are_found(five_roles):
+    from drs_provider.airflow_internals.auth_managers import RoleHolders, holders_of
+
+    planned, given, again, wanted = five_roles
+    assert {role: len(found) for role, found in given.items()} == {role: len(found) for role, found in wanted.items()}
+    assert planned == given
+    assert again == {role: [] for role in wanted}
+    assert holders_of(["DRS recovery manager"]) == RoleHolders(("renate",))
+    assert holders_of(["DRS recovery manager", "DRS operator"]) == RoleHolders(("oskar", "renate"))
+    assert holders_of(["no such role"]) == RoleHolders()
+
+
+@pytest.mark.parametrize(
+    ("name", "may"),
+    [
+        ("rita", frozenset()),
+        ("oskar", frozenset(("start", "plan", "runs"))),
+        ("renate", frozenset(("start", "plan", "runs"))),
+    ],
+)
+def test_each_of_the_five_roles_does_what_it_may(fab, five_roles, attacked, name, may):
+    token = fab.post("/auth/token", json={"username": name, "password": name}).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+
+    assert all_tried(fab, headers, name, may, attacked) == {}
+    assert fab.get("/drs/api/v1/history", headers=headers).status_code == 200

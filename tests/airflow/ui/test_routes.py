@@ -20,6 +20,14 @@ ROUTES = [
     f"{RUN}/board",
     "/drs/reports/drs.web-shop/any/report.html",
     "/drs/reports/drs.web-shop/any/report.json",
+    "/drs/history",
+    "/drs/history-comparison?run=drs.web-shop/a&run=drs.web-shop/b",
+    "/drs/api/v1/history",
+    "/drs/api/v1/history?format=csv",
+    "/drs/api/v1/history/plans",
+    "/drs/api/v1/history/comparison?run=drs.web-shop/a&run=drs.web-shop/b",
+    "/drs/api/v1/reports",
+    "/drs/api/v1/reports/drs.web-shop/any",
 ]
 
 

@@ -53,6 +53,7 @@ ANSWERS = {
     "may_be_scheduled": (True, False, False, True),
     "needs_confirmation": (False, True, True, False),
     "needs_reason": (False, True, True, False),
+    "needs_recovery_manager": (False, True, True, False),
     "asks_for_approval": (False, True, True, False),
     "overlaps": (False, True, True, True),
     "is_drill": (True, False, False, True),

@@ -18,6 +18,7 @@ from drs_provider.dag.failback.cut_over.group import (
     squares,
 )
 from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.still_launchable import StillLaunchable
 from drs_provider.dag.failback.drill.build import DrillTasks
 from drs_provider.dag.failback.form import failback_form
 from drs_provider.dag.failback.reverse import ReverseWave
@@ -64,7 +65,7 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
     )
     with dag:
         _preflight_group(shape, folder, drill)
-        plan_steps(shape, "before")
+        plan_steps(shape, "before", look_first=StillLaunchable.of(plan.name, shape.waves))
         _preparation_group(shape, drill)
         starts = {wave.name: _wave_group(shape, wave, drill) for wave in shape.waves}
         plan_steps(shape, "after")

@@ -15,6 +15,7 @@ from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import is_left_alone
 from drs_provider.dag.people.agreement import started_by, triggered_by
 from drs_provider.dag.people.ask import Ask, Event, comment_of
+from drs_provider.dag.people.managers import managers_left
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.waves.job_tags import continued_run, keys_of_run, traces_hook
 from drs_provider.exceptions import DrsProviderError, HandoverUnreadable, RunRefused
@@ -156,7 +157,7 @@ class AskCommit(Ask):
             self.policy,
             record,
             purpose=preflight.purpose,
-            able=decisions.may_roll_back(self.policy, starters_of(context)),
+            able=decisions.may_roll_back(self.policy, starters_of(context), managers_left(context)),
             replaced_live=preflight.replace_live_instances,
             progress=self.progress(context, preflight).in_words(),
             parts=self._parts(),
@@ -205,7 +206,8 @@ class AskCommit(Ask):
         who = None if expired else (event.get("responded_by_user") or {}).get("name")
         comment = None if expired else comment_of(event)
         if not expired:
-            why = decisions.not_counted(option, who, comment, self.policy, starters=starters_of(context))
+            starters, managers = starters_of(context), managers_left(context)
+            why = decisions.not_counted(option, who, comment, self.policy, starters=starters, managers=managers)
             if why:
                 raise RunRefused(f"this answer does not count: {why}")
         else:

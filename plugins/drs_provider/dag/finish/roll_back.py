@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from drs_provider.dag.finish.commit import NO_COMMIT, may_have_stopped_sources, origins_of, starters_of
 from drs_provider.dag.finish.own_jobs import own_jobs
 from drs_provider.dag.left_alone import skip_where_left_alone
+from drs_provider.dag.people.managers import managers_left
 from drs_provider.dag.run_reader import preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.job_tags import continued_run, keys_of_run
@@ -76,7 +77,8 @@ class RollBackRecovery(LeavesTimes, DrsTerminateRecoveryInstancesOperator):
         preflight = preflight_result(context, self.plan)
         if preflight.digest != self.digest:
             raise PlanChanged(self.plan, preflight.digest, self.digest)
-        ensure_agreed(decision, self.policy, plan=self.plan, starters=starters_of(context))
+        starters, managers = starters_of(context), managers_left(context)
+        ensure_agreed(decision, self.policy, plan=self.plan, starters=starters, managers=managers)
         self.decision, self.runs, self.servers = decision, keys_of_run(context), preflight.may_be_launched
         found = own_jobs(context, self.hook, self.place, self.start_task_ids, purpose=RECOVERY)
         self.job_ids = [job for job in found if job in decision.job_ids]

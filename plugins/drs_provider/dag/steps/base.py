@@ -73,7 +73,10 @@ class StepTask(Generic[SomeStep]):
 
     def going(self, context: Context, memory: StepMemory) -> Going:
         """Enter: everything is looked at again before anything is done."""
-        return self.going_with(context, memory, self.place.enter(context, self.step))
+        preflight = self.place.enter(context, self.step)
+        if self.place.look_first is not None:
+            self.place.look_first(context, preflight)
+        return self.going_with(context, memory, preflight)
 
     def going_with(self, context: Context, memory: StepMemory, preflight: PreflightResult) -> Going:
         """Put together what the step may know on this leg of its task."""

@@ -1,6 +1,6 @@
 """Where a step stands in its plan, and what has to hold before it may do anything."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,10 @@ class NotNow(DrsProviderError):
     """The step has nothing to do in this run; the task is skipped, and what follows goes on."""
 
 
+LookFirst = Callable[[Context, "PreflightResult"], None]
+"""Looks whether a step may begin; raises RunRefused where it may not."""
+
+
 @dataclass(frozen=True)
 class StepPlace:
     """A step's surroundings. ``wave`` is None for the plan's own steps.
@@ -37,6 +41,7 @@ class StepPlace:
     :param targets: accounts and Regions, those of the wave first
     :param drill_network: whether drills of the plan have a network of their own
     :param asked_before: approval steps whose recorded answers this step relies on
+    :param look_first: refuses the step right before it begins; None: nothing more is looked at
     """
 
     plan: str
@@ -53,6 +58,7 @@ class StepPlace:
     pause_task_id: str = ""
     asked_before: Sequence[AskedBefore] = field(default=())
     drill_network: bool = False
+    look_first: "LookFirst | None" = None
 
     @property
     def launches(self) -> bool:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
 
 from drs_provider.dag.plan_dag import CRASHES
-from drs_provider.dag.steps.context import StepPlace
+from drs_provider.dag.steps.context import LookFirst, StepPlace
 from drs_provider.plan.step_kinds import StepKind, step_kind
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.names import name_in_group, plan_step_group
@@ -30,11 +30,17 @@ def task_class(kind: StepKind) -> type[BaseOperator]:
     return task_of(kind.work)
 
 
-def wave_steps(shape: RunShape, wave: WaveShape, steps: Sequence[StepShape]) -> None:
-    """Build the steps of one side of a wave in the current task group; nothing is wired yet."""
+def wave_steps(
+    shape: RunShape, wave: WaveShape, steps: Sequence[StepShape], *, look_first: LookFirst | None = None
+) -> None:
+    """Build the steps of one side of a wave in the current task group; nothing is wired yet.
+
+    :param look_first: looks whether each may begin
+    """
     for step in steps:
         place = replace(
             _place(shape, step),
+            look_first=look_first,
             start_task_ids=wave.start_tasks,
             pause=wave.wave.pause_before,
             pause_task_id=wave.pause_task or "",
@@ -42,15 +48,18 @@ def wave_steps(shape: RunShape, wave: WaveShape, steps: Sequence[StepShape]) -> 
         _build(step, place)
 
 
-def plan_steps(shape: RunShape, side: Side) -> None:
-    """Build the plan's own steps of one side, in a task group of their own; nothing is wired yet."""
+def plan_steps(shape: RunShape, side: Side, *, look_first: LookFirst | None = None) -> None:
+    """Build the plan's own steps of one side, in a task group of their own; nothing is wired yet.
+
+    :param look_first: looks whether each may begin
+    """
     steps = shape.before if side == "before" else shape.after
     if not steps:
         return
     title = "Before all waves" if side == "before" else "After all waves"
     with TaskGroup(plan_step_group(side), group_display_name=title, tooltip=f"The plan's own steps {title.lower()}"):
         for step in steps:
-            _build(step, _place(shape, step))
+            _build(step, replace(_place(shape, step), look_first=look_first))
 
 
 def _place(shape: RunShape, step: StepShape) -> StepPlace:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Final
 
-from drs_provider.formatting import duration, parse_instant, plain
+from drs_provider.formatting import duration, parse_instant, plain, size
 from drs_provider.rules.servers import Answer
 
 _ERRORS: Final = {
@@ -23,7 +23,6 @@ _ERRORS: Final = {
     "FAILED_TO_START_DATA_TRANSFER": "the transfer of data does not start",
 }
 _OPEN_STEPS: Final = frozenset({"IN_PROGRESS", "FAILED"})
-_GIBIBYTE: Final = 2**30
 
 
 def difficulty(replication: Answer) -> str:
@@ -47,7 +46,7 @@ def progress(replication: Answer, *, now: datetime) -> str:
     parts = [f"step {step.get('name')} {step.get('status')}" for step in steps if step.get("status") in _OPEN_STEPS][:1]
     waiting = sum(int(disk.get("backloggedStorageBytes") or 0) for disk in replication.get("replicatedDisks") or ())
     if waiting:
-        parts.append(f"{_size(waiting)} to be sent")
+        parts.append(f"{size(waiting)} to be sent")
     if eta := _eta(replication, now):
         parts.append(eta)
     return ", ".join(parts)
@@ -59,8 +58,3 @@ def _eta(replication: Answer, now: datetime) -> str:
     except (KeyError, ValueError):
         return ""
     return f"done in {duration(left)} by DRS's estimate" if left.total_seconds() > 0 else ""
-
-
-def _size(count: int) -> str:
-    gibibytes = count / _GIBIBYTE
-    return f"{gibibytes:.1f} GiB" if gibibytes >= 1 else f"{max(count // 2**20, 1)} MiB"

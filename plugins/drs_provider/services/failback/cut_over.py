@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from drs_provider.exceptions import AccessDenied, RunRefused
 from drs_provider.rules.failback.circle import Circle, ReplicationPlace
-from drs_provider.rules.failback.cut_over import Original, drill_settings_of, original_of
-from drs_provider.rules.failback.launchable import is_from_data_centre
+from drs_provider.rules.failback.cut_over import Original, drill_settings_of, original_of, why_not_overwritten
+from drs_provider.rules.failback.launchable import convertible, is_from_data_centre, launchable
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import quota_notes
@@ -72,6 +72,28 @@ def originals_in(
             server_id: original_of(read.circles[server_id], into.get(back), described)
             for server_id, back in backs.items()
         }
+    return found
+
+
+def why_not_launched(reader: CircleReader, agreed: Mapping[str, str], hook_of: SettingsHookOf) -> dict[str, str]:
+    """Say which servers would not be launched in their origins now, and why. What only lags is waited for later.
+
+    :param agreed: by server id the instance that people have agreed to launch it into; empty: a new one
+    :raises AwsError: a place does not answer now
+    """
+    read = reader.read(tuple(agreed))
+    read.ensure_answered()
+    found: dict[str, str] = {}
+    for server_id, state in read.states.items():
+        circle = read.circles[server_id]
+        is_converted = circle.server is not None and is_from_data_centre(circle)
+        answer = convertible(state, circle) if is_converted else launchable(state, circle, "failback")
+        if answer.why_not and state.stage is not Stage.COPYING:
+            found[server_id] = answer.why_not
+    left = [name for name in agreed if name not in found]
+    for server_id, original in originals_in(reader, read, left, hook_of).items():
+        if why := why_not_overwritten(original, agreed[server_id]):
+            found[server_id] = why
     return found
 
 

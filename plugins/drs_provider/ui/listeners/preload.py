@@ -10,9 +10,10 @@ Where workers are no children of the scheduler (Celery, Kubernetes) nothing is g
 of a plugin, the package is read again when Airflow's parts are started again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
-from pkgutil import walk_packages
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from airflow.listeners import hookimpl
@@ -24,6 +25,7 @@ ROOT = "drs_provider."
 NOT_A_TASKS = tuple(
     ROOT + name
     for name in (
+        "api",
         "cli",
         "ui",
         "example_dags",
@@ -42,9 +44,17 @@ def modules() -> Iterator[str]:
     """Yield the names of the modules that tasks and DAG files may import."""
     import drs_provider
 
-    for found in walk_packages(drs_provider.__path__, ROOT):
+    yield from _below(drs_provider.__path__, ROOT)
+
+
+def _below(folders: Iterable[str], prefix: str) -> Iterator[str]:
+    """Yield what is in a package, without importing anything of it."""
+    for found in iter_modules(folders, prefix):
         if not found.name.startswith(NOT_A_TASKS):
             yield found.name
+            if found.ispkg:
+                name = found.name.removeprefix(prefix)
+                yield from _below([str(Path(folder) / name) for folder in folders], f"{found.name}.")
 
 
 class Preloading:

@@ -37,6 +37,8 @@ def killed(one_simulator, tmp_path, monkeypatch):
         ("migration_rolled_back", "drs:TerminateRecoveryInstances", True),
         ("reprotect", "drs:ReverseReplication", False),
         ("reprotect", "drs:ReverseReplication", True),
+        ("failback", "drs:StartRecovery", True),
+        ("failback_drill", "drs:StartRecovery", False),
     ],
 )
 def test_a_run_that_dies_after_a_call_ends_as_one_that_did_not(killed, kind, operation, elsewhere):

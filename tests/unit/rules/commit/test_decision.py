@@ -7,6 +7,7 @@ from drs_provider.exceptions import RunRefused
 from drs_provider.people import COMMAND_LINE
 from drs_provider.plan.model import Commit
 from drs_provider.rules.commit.decision import ensure_agreed, insists, may_roll_back, not_counted
+from drs_provider.rules.roles.managers import Managers
 from drs_provider.rules.run.handover import CommitDecision
 
 POLICY = Commit(approvers=("ann", "bob", "Ann"))
@@ -42,6 +43,33 @@ AT = datetime(2026, 3, 1, tzinfo=UTC)
 )
 def test_who_counts(option, who, comment, starters, why):
     assert not_counted(option, who, comment, POLICY, starters=starters) == why
+
+
+@pytest.mark.parametrize(
+    ("option", "who", "managers", "why"),
+    [
+        ("Commit", "bob", Managers(("ann",)), None),
+        ("Roll back", "bob", Managers(("bob",)), None),
+        ("Roll back", "bob", Managers(("ann",)), "only recovery managers roll back (ann), and bob is none of them"),
+        ("Roll back", "eve", Managers(("eve",)), "eve is not among the approvers: ann, bob, Ann"),
+    ],
+)
+def test_a_roll_back_is_decided_by_a_recovery_manager_where_any_are_named(option, who, managers, why):
+    assert not_counted(option, who, "the source is back", POLICY, starters=(), managers=managers) == why
+
+
+def test_nobody_else_is_asked_for_a_roll_back_or_obeyed():
+    managers = Managers(("bob",))
+    decision = CommitDecision(kind="roll_back", by="ann", at=AT, comment="x")
+
+    assert may_roll_back(POLICY, (), managers) == ("bob",)
+    with pytest.raises(RunRefused) as refused:
+        ensure_agreed(decision, POLICY, plan="shop", starters=(), managers=managers)
+    assert str(refused.value) == (
+        "shop is not rolled back: only recovery managers roll back (bob), and ann is none of them. Nothing was "
+        "terminated"
+    )
+    ensure_agreed(decision.model_copy(update={"by": "bob"}), POLICY, plan="shop", starters=(), managers=managers)
 
 
 def test_who_may_roll_back_is_everybody_once_but_the_starter():

@@ -57,6 +57,7 @@ from drs_provider.rules.run.handover import (
     Leftovers,
     LeftoversTold,
     ListedServer,
+    ManagersKnown,
     MappedServer,
     NotBelieved,
     Notifications,
@@ -393,6 +394,11 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
         ApprovalMemory,
         {"try": [1], "by": ["maria"], "comments": {"maria": None}},
         {"max_tries": 1, "by": ("maria",), "comments": {"maria": None}},
+    ),
+    (
+        ManagersKnown,
+        {"roles": ["op"], "people": ["ann"], "at": AT},
+        {"roles": ("op",), "people": ("ann",), "problem": "", "at": MOMENT},
     ),
     (Delay, {"at": AT, "until": AT}, {"at": MOMENT, "until": MOMENT}),
     (

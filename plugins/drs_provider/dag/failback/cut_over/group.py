@@ -8,6 +8,7 @@ from drs_provider.dag.failback.cut_over.last_sync import AwaitLastSyncBack
 from drs_provider.dag.failback.cut_over.protect_again import ProtectAgain
 from drs_provider.dag.failback.cut_over.remove import RemoveRecovered
 from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.still_launchable import StillLaunchable
 from drs_provider.dag.failback.cut_over.stop_clients import StopClients
 from drs_provider.dag.failback.cut_over.stop_originals import StopOriginals
 from drs_provider.dag.failback.cut_over.watch import WatchBack
@@ -46,7 +47,7 @@ def last_syncs_ahead(shape: FailbackShape) -> None:
 def launch_tasks(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]:
     """Build what brings a wave back, in its group: all but what runs ahead of it or beside it."""
     wave_opening(shape, wave)
-    wave_steps(shape, wave, wave.before)
+    wave_steps(shape, wave, wave.before, look_first=StillLaunchable.of(shape.plan.name, [wave]))
     agreement = CutOverAgreement.of(shape, wave)
     stops_writes = bool(shape.quiesce_tasks_of(wave))
     if wave.sync_task and not wave.ahead_tasks:

@@ -1,6 +1,6 @@
 """The task that sees the launch of a wave in its origins through, and judges it once over all servers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -9,18 +9,20 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider import clock
-from drs_provider.dag.failback.check import reader_of
+from drs_provider.dag.failback.check import arguments_of, reader_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_on, settings_hook
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.operators.base import failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
+from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import WaveTarget, WayBack
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.rules.launch.results import LaunchMember, Ready, ServerResult
+    from drs_provider.rules.run.connection import AwsArguments
     from drs_provider.rules.run.handover import BackLaunches, InstanceCheck, Launch, PreflightServer
     from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.triggers.one_shot import Whose
@@ -152,19 +154,34 @@ class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
         from drs_provider.services.launch.instance_protection import look_after
 
         found: dict[str, InstanceCheck] = {}
-        for launch in self._launches():
-            if self._converts(launch):
-                continue
-            wanted = {back: self.servers_back[owners[back]].settings for back in launch.servers if back in owners}
+        looks = [
+            (launch.aws(self.aws), launch.servers, launch.job_ids)
+            for launch in self._launches()
+            if not self._converts(launch)
+        ]
+        for aws, backs, job_ids in (*looks, *self._already_there(owners)):
+            wanted = {back: self.servers_back[owners[back]].settings for back in backs if back in owners}
             try:
-                checks, errors = look_after(settings_hook(launch.aws(self.aws)), wanted, launch.job_ids)
+                checks, errors = look_after(settings_hook(aws), wanted, job_ids)
             except DrsProviderError as error:
-                self.log.warning("The instances in %s were not protected from termination: %s", launch.region, error)
+                where = aws["region_name"]
+                self.log.warning("The instances in %s were not protected from termination: %s", where, error)
                 continue
             for back, check in checks.items():
                 refusal = errors.get(str(check.instance_id))
                 found[back] = check.model_copy(update={"not_protected": str(refusal)}) if refusal else check
         return found
+
+    def _already_there(self, owners: "dict[str, str]") -> "Iterator[tuple[AwsArguments, tuple[str, ...], None]]":
+        """Yield the FAILBACK servers that no job of this run has launched: they may be of a run that died before this.
+
+        Whoever has launched them, production runs on them now.
+        """
+        already = {name for launches in self.backs for name, instance in launches.already.items() if instance}
+        for back, name in owners.items():
+            there = self.servers_back[name].back if name in already and name in self.servers_back else None
+            if there is not None:
+                yield arguments_of(Target(there.aws_conn_id, there.region)), (back,), None
 
     def _leave_later(self, context: Context) -> None:
         """Leave the launches beyond the first place of each start, which its own record does not tell of."""

@@ -47,6 +47,22 @@ class RecordedAnswer(Document):
     comment: str | None = None
 
 
+class ManagersKnown(Document):
+    """Who had the roles of recovery managers when the run began; only where the configuration names such roles.
+
+    Airflow's scheduler, which may ask its auth manager, hands it to preflight in the task state store; preflight leaves
+    it as an XCom to the tasks of a roll back. ``problem``: why nobody knows, without a full stop; empty: it is known.
+    """
+
+    KEY: ClassVar[str] = "recovery_managers"
+    TITLE: ClassVar[str] = "the list of recovery managers"
+
+    roles: tuple[str, ...]
+    people: tuple[str, ...] = ()
+    problem: str = ""
+    at: Instant
+
+
 class RefusalMemory(Document):
     """A refusal, which stays final until the task is cleared; then ``max_tries`` differs."""
 

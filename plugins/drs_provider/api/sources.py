@@ -1,0 +1,61 @@
+"""Everything that the API is built from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends
+
+from drs_provider.api.access import ConsoleAccess
+from drs_provider.plan.loader import Library, holds_plans
+from drs_provider.services.groups.catalog import GroupCatalog, catalog_of, read_catalog
+from drs_provider.services.groups.survey import InventorySurvey, survey, targets_of_inventory
+from drs_provider.services.inventory.cache import Inventory
+
+
+@dataclass(frozen=True)
+class ApiSources:
+    """What the server gives to the API.
+
+    ``drawn_library`` is a FastAPI dependency: it gives what reads the plans from their DAGs, for a server that has no
+    plan files. ``more_accounts`` are the accounts and Regions of the settings.
+    """
+
+    access: ConsoleAccess
+    inventory: Inventory
+    plans_folder: Callable[[], Path]
+    drawn_library: Callable[..., Callable[[Path], Library]]
+    more_accounts: Callable[[], tuple[tuple[str, str], ...]]
+    may_write: Callable[[], bool]
+    now: Callable[[], datetime]
+    latest_survey: list[InventorySurvey] = field(default_factory=list)
+
+    def catalog(self) -> Callable[..., GroupCatalog]:
+        """Return the dependency that reads the groups."""
+
+        def read(drawn: Annotated[Callable[[Path], Library], Depends(self.drawn_library)]) -> GroupCatalog:
+            folder = self.plans_folder()
+            return read_catalog(folder) if holds_plans(folder) else catalog_of(drawn(folder), folder)
+
+        return read
+
+    def look(self, catalog: GroupCatalog) -> InventorySurvey:
+        """Look at the inventory; where neither it nor the groups have changed, nothing is compared again."""
+        states = self.inventory.look(targets_of_inventory(catalog, self.more_accounts()))
+        last = self.latest_survey[-1] if self.latest_survey else None
+        if last is not None and last.catalog is catalog and last.is_of(states):
+            return replace(last, states=states)
+        found = survey(states, catalog)
+        self.latest_survey[:] = [found]
+        return found
+
+    def survey(self) -> Callable[..., InventorySurvey]:
+        """Return the dependency that looks at the inventory."""
+        catalog_now: Any = self.catalog()
+
+        def look(catalog: Annotated[GroupCatalog, Depends(catalog_now)]) -> InventorySurvey:
+            return self.look(catalog)
+
+        return look

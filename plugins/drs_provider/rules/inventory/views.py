@@ -1,0 +1,109 @@
+"""The views of the inventory: which servers want attention, and why."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from drs_provider.formatting import duration
+from drs_provider.plan.model import ProtectionGroup
+from drs_provider.rules.inventory.membership import Membership
+from drs_provider.rules.inventory.server import FAILBACK, NOT_LISTED, UNKNOWN, InventoryServer
+from drs_provider.rules.run.roster import Place, Target, target_of
+
+STUCK: Final = frozenset({"STALLED", "DISCONNECTED", "STOPPED", "PAUSED"})
+"""States in which no data arrives, and none will by itself."""
+
+NOT_REPLICATED: Final = frozenset({*STUCK, UNKNOWN, NOT_LISTED, "INITIATING", "INITIAL_SYNC"})
+"""States in which the newest data is not there to recover: it stands still, or was never there."""
+
+
+@dataclass(frozen=True)
+class InventoryRow:
+    """A server of the inventory with where it belongs, and what is to say of it.
+
+    ``problems`` are sentences for people; none: there is nothing to do.
+    """
+
+    server: InventoryServer
+    groups: tuple[str, ...]
+    plans: tuple[str, ...]
+    objective: timedelta | None
+    problems: tuple[str, ...]
+
+    @property
+    def is_unprotected(self) -> bool:
+        """Whether no group has it, though it is protected here and not on its way back."""
+        return not self.groups and self.server.direction != FAILBACK
+
+    @property
+    def is_not_in_plan(self) -> bool:
+        """Whether no plan recovers it."""
+        return not self.plans and self.server.direction != FAILBACK
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether its replication stands still, or lags behind by more than its plans allow."""
+        return self.server.state in STUCK or self._is_above_objective
+
+    @property
+    def is_member_without_replication(self) -> bool:
+        """Whether a group counts on it, and its newest data is not there."""
+        return bool(self.groups) and self.server.state in NOT_REPLICATED
+
+    @property
+    def _is_above_objective(self) -> bool:
+        lag = self.server.lag_seconds
+        return self.objective is not None and lag is not None and lag > self.objective.total_seconds()
+
+
+VIEWS: Final[Mapping[str, Callable[[InventoryRow], bool]]] = {
+    "all": lambda _: True,
+    "unprotected": lambda row: row.is_unprotected,
+    "not-in-plan": lambda row: row.is_not_in_plan,
+    "lagging": lambda row: row.is_lagging,
+    "not-replicating": lambda row: row.is_member_without_replication,
+}
+"""Every view by its name, and whether a row belongs to it."""
+
+
+def make_rows(
+    servers: Sequence[InventoryServer],
+    membership: Membership,
+    groups: Mapping[str, ProtectionGroup],
+    places: Mapping[Target, Place],
+) -> tuple[InventoryRow, ...]:
+    """Return a row for every server, and one for every server that a group names and DRS does not list.
+
+    :param places: the accounts and Regions that have answered; of others nobody knows what they lack
+    """
+    known = {server.server_id for server in servers}
+    missing = {
+        member.id: InventoryServer(member.id, member.id, place, NOT_LISTED)
+        for group in groups.values()
+        if (place := places.get(target_of(group))) is not None
+        for member in group.servers
+        if member.id not in known
+    }
+    return tuple(_row(server, membership) for server in (*servers, *missing.values()))
+
+
+def _row(server: InventoryServer, membership: Membership) -> InventoryRow:
+    groups = membership.groups.get(server.server_id, ())
+    plans, objective = membership.plans_of(server.server_id), membership.objective_of(server.server_id)
+    problems = tuple(_problems(server, groups, objective))
+    return InventoryRow(server, groups, plans, objective, problems)
+
+
+def _problems(server: InventoryServer, groups: Sequence[str], objective: timedelta | None) -> Iterator[str]:
+    if len(groups) > 1:
+        yield f"is in {len(groups)} groups, {' and '.join(groups)}: a server belongs to one"
+    if server.state == NOT_LISTED:
+        yield f"DRS does not know it in {server.place}"
+    elif server.state in NOT_REPLICATED:
+        yield f"replication: {server.state}{f': {server.trouble}' if server.trouble else ''}"
+    elif server.trouble:
+        yield server.trouble
+    lag = server.lag_seconds
+    if objective is not None and lag is not None and lag > objective.total_seconds():
+        yield f"lags {duration(lag)} behind, above the objective of {duration(objective)}"

@@ -1,0 +1,1 @@
+"""Protection groups: reading them with where they are written, and changing them in their files."""

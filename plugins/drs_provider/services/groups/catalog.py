@@ -1,0 +1,148 @@
+"""All protection groups of a plans folder, with the file, line and ETag of each."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from drs_provider.plan.loader import Library, bad_links, contents_of, plan_files, read_contents
+from drs_provider.plan.model import ProtectionGroup, RecoveryPlan
+from drs_provider.plan.parser import Parsed, parse_document
+from drs_provider.plan.problems import Problem
+from drs_provider.plan.yaml_source import read_documents
+from drs_provider.rules.inventory.membership import KnownGroup
+from drs_provider.rules.run.roster import Target, target_of
+
+
+@dataclass(frozen=True)
+class WrittenGroup:
+    """A group as its file has it.
+
+    ``group`` None: something is so wrong with it that nobody can say what it means. ``file`` is relative to the plans
+    folder; empty where the files are not here. ``digest`` is the fingerprint of the whole file. ``problems`` are those
+    of this group, in any file's company.
+    """
+
+    name: str
+    definition: Mapping[str, JsonValue]
+    group: ProtectionGroup | None
+    file: str
+    line: int
+    digest: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def where(self) -> str:
+        """Where it is written, as ``path:line``."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+@dataclass(frozen=True)
+class GroupCatalog:
+    """The groups of a plans folder by name, in the order of files, and the library that they belong to.
+
+    ``plans``: the names of the plans that use a group. A name that stands in two files is in ``groups`` once, with
+    the problem.
+    """
+
+    folder: Path
+    groups: Mapping[str, WrittenGroup] = field(default_factory=dict)
+    library: Library = field(default_factory=Library)
+    plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str, ProtectionGroup]:
+        """Every group that can be read, also where something is wrong with it in others' company."""
+        return {name: written.group for name, written in self.groups.items() if written.group is not None}
+
+    @property
+    def recovery_plans(self) -> tuple[RecoveryPlan, ...]:
+        """Every plan that can be read."""
+        found = {**self.library.contested, **self.library.plans}
+        return tuple(runnable.plan for _, runnable in sorted(found.items()))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Every account and Region that a group names."""
+        return tuple(dict.fromkeys(target_of(group) for group in self.models.values()))
+
+    def known(self) -> tuple[KnownGroup, ...]:
+        """Return the groups with where they are written."""
+        return tuple(
+            KnownGroup(written.group, written.where) for written in self.groups.values() if written.group is not None
+        )
+
+
+def read_catalog(folder: Path) -> GroupCatalog:
+    """Read the groups of a plans folder, again only when one of its files has changed."""
+    if not folder.is_dir():
+        return GroupCatalog(folder)
+    return _read(folder, tuple(_fingerprint(path) for path in plan_files(folder)), tuple(bad_links(folder)))
+
+
+def catalog_of(library: Library, folder: Path) -> GroupCatalog:
+    """Return the groups of a library whose files are not here."""
+    groups = {
+        name: WrittenGroup(name, group.model_dump(mode="json", by_alias=True, exclude_unset=True), group, "", 0, "", ())
+        for name, group in sorted(library.groups.items())
+    }
+    found = GroupCatalog(folder, groups, library)
+    return GroupCatalog(folder, groups, library, _plans_by_group(found.recovery_plans))
+
+
+def digest_of_file(content: bytes) -> str:
+    """Return the fingerprint of a file."""
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+@lru_cache(maxsize=2)
+def _read(folder: Path, _fingerprints: Sequence[tuple[str, int, int, int]], _links: Sequence[Problem]) -> GroupCatalog:
+    return catalog_of_contents(folder, contents_of(folder))
+
+
+def catalog_of_contents(folder: Path, contents: Sequence[tuple[Path, bytes | Problem]]) -> GroupCatalog:
+    """Return the catalog of files whose bytes are here already."""
+    library = read_contents(contents)
+    groups: dict[str, WrittenGroup] = {}
+    for path, content in contents:
+        if isinstance(content, Problem):
+            continue
+        for document in read_documents(path, content)[0]:
+            parsed = parse_document(document)
+            if parsed.kind == "ProtectionGroup" and parsed.name and parsed.name not in groups:
+                groups[parsed.name] = _written(parsed, folder, digest_of_file(content), library)
+    found = GroupCatalog(folder, groups, library)
+    return GroupCatalog(folder, groups, library, _plans_by_group(found.recovery_plans))
+
+
+def _written(parsed: Parsed, folder: Path, digest: str, library: Library) -> WrittenGroup:
+    document = parsed.document
+    first = document.first_line + document.root.start_mark.line
+    last = document.first_line + document.root.end_mark.line
+    problems = tuple(
+        problem for problem in library.problems_of(document.path) if first <= problem.line <= max(first, last)
+    )
+    definition = document.data if isinstance(document.data, dict) else {}
+    model = parsed.model if isinstance(parsed.model, ProtectionGroup) else None
+    file = document.path.relative_to(folder).as_posix()
+    return WrittenGroup(parsed.name, definition, model, file, first, digest, problems)
+
+
+def _plans_by_group(plans: Sequence[RecoveryPlan]) -> dict[str, tuple[str, ...]]:
+    used: dict[str, list[str]] = defaultdict(list)
+    for plan in plans:
+        for name in dict.fromkeys(group for wave in plan.waves for group in wave.groups):
+            used[name].append(plan.name)
+    return {name: tuple(sorted(names)) for name, names in used.items()}
+
+
+def _fingerprint(path: Path) -> tuple[str, int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:  # gone since it was listed
+        return (str(path), 0, 0, 0)
+    return (str(path), found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,0 +1,57 @@
+"""The inventory beside the groups and plans of the plans folder: what the console, its API and ``drs servers`` show."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from drs_provider.rules.inventory.membership import Membership, find_membership
+from drs_provider.rules.inventory.server import InventoryServer
+from drs_provider.rules.inventory.views import InventoryRow, make_rows
+from drs_provider.rules.run.names import dag_id_of
+from drs_provider.rules.run.roster import Place, Target
+from drs_provider.services.groups.catalog import GroupCatalog
+from drs_provider.services.inventory.cache import AccountState, places_of
+
+
+@dataclass(frozen=True)
+class InventorySurvey:
+    """All servers with where they belong, and the accounts and Regions that they are in."""
+
+    states: tuple[AccountState, ...]
+    servers: tuple[InventoryServer, ...]
+    rows: tuple[InventoryRow, ...]
+    membership: Membership
+    places: Mapping[Target, Place]
+    catalog: GroupCatalog
+
+    def is_of(self, states: Iterable[AccountState]) -> bool:
+        """Whether it was made of the very same answers of the same accounts and Regions."""
+        now = tuple((state.targets, state.place, id(state.servers), state.asked_at is None) for state in states)
+        return now == tuple(
+            (state.targets, state.place, id(state.servers), state.asked_at is None) for state in self.states
+        )
+
+
+def survey(states: Iterable[AccountState], catalog: GroupCatalog) -> InventorySurvey:
+    """Put the inventory beside the groups and plans."""
+    known = tuple(states)
+    groups = catalog.models
+    servers = tuple(server for state in known for server in state.servers)
+    membership = find_membership(groups, catalog.recovery_plans, servers, places_of(known))
+    rows = make_rows(servers, membership, groups, places_of(known, answered=True))
+    return InventorySurvey(known, servers, rows, membership, places_of(known), catalog)
+
+
+def targets_of_inventory(catalog: GroupCatalog, more: Iterable[tuple[str, str]]) -> tuple[Target, ...]:
+    """Return every account and Region of the inventory: those of the groups, and those of the settings."""
+    return tuple(dict.fromkeys([*catalog.targets, *(Target(*named) for named in more)]))
+
+
+def is_visible(group: str, catalog: GroupCatalog, readable: Collection[str]) -> bool:
+    """Whether somebody may see a group: it is in no plan, or they may read the DAG of one of its plans."""
+    plans = catalog.plans.get(group, ())
+    return not plans or any(dag_id_of(plan) in readable for plan in plans)
+
+
+def is_editable(group: str, catalog: GroupCatalog, editable: Collection[str]) -> bool:
+    """Whether somebody may change a group: they may change the DAGs of all its plans."""
+    return all(dag_id_of(plan) in editable for plan in catalog.plans.get(group, ()))

@@ -1,0 +1,81 @@
+"""What the console and its API ask of the Airflow that serves them: rights, plans and the audit log."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+
+from fastapi import HTTPException
+from pydantic import JsonValue
+
+from drs_provider import configuration
+from drs_provider.airflow_internals.api_server import GetUserDep, SessionDep, get_auth_manager
+from drs_provider.airflow_internals.metadata import Log
+from drs_provider.api.access import ConsoleAccess
+from drs_provider.api.sources import ApiSources
+from drs_provider.plan.loader import Library
+from drs_provider.rules.run.roster import Target
+from drs_provider.services.groups.save import AuditRecord
+from drs_provider.services.inventory.cache import Inventory, InventoryHook
+from drs_provider.ui.read_model import Runs
+
+
+def console_sources(
+    runs_of: Callable[[SessionDep], Runs], readable_dags: Callable[..., set[str]], plans_folder: Callable[[], Path]
+) -> ApiSources:
+    """Return what the API is built from in an API server."""
+
+    def drawn(session: SessionDep) -> Callable[[Path], Library]:
+        return runs_of(session).plans
+
+    return ApiSources(
+        access=ConsoleAccess(
+            may_read=_may_read,
+            may_edit_groups=_may_edit_groups,
+            may_edit=_may_edit,
+            readable_dags=readable_dags,
+            editable_dags=_editable_dags,
+            audit=_audit,
+        ),
+        inventory=Inventory(_hook, lambda: datetime.now(UTC)),
+        plans_folder=plans_folder,
+        drawn_library=drawn,
+        more_accounts=configuration.inventory_accounts,
+        may_write=configuration.may_edit_plans,
+        now=lambda: datetime.now(UTC),
+    )
+
+
+def _hook(target: Target) -> InventoryHook:
+    from drs_provider.hooks.quick import QuickHook  # only now: no page waits for what takes seconds to import
+
+    return QuickHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
+
+
+def _may_read(user: GetUserDep) -> None:
+    """Let those through who may read DAGs, whichever; what belongs to plans that they may not read is left out."""
+    if not get_auth_manager().is_authorized_dag(method="GET", user=user):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: you may not read DAGs")
+
+
+def _may_edit(user: GetUserDep) -> bool:
+    """Those who may change connections: a group decides which servers of a connection are launched."""
+    return get_auth_manager().is_authorized_connection(method="PUT", user=user)
+
+
+def _may_edit_groups(user: GetUserDep) -> None:
+    if not _may_edit(user):
+        raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: who changes protection groups may change connections")
+
+
+def _editable_dags(user: GetUserDep, session: SessionDep) -> set[str]:
+    return get_auth_manager().get_authorized_dag_ids(user=user, method="PUT", session=session)
+
+
+def _audit(user: GetUserDep, session: SessionDep) -> AuditRecord:
+    def record(event: str, extra: Mapping[str, JsonValue]) -> None:
+        session.add(Log(event, owner=user.get_name(), extra=json.dumps(extra)))
+        session.flush()
+
+    return record

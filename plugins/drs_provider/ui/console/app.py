@@ -1,0 +1,143 @@
+"""The console's pages, mounted beside the REST API: who may ask, what is asked for, which page shows it."""
+
+import json
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
+from fastapi.responses import HTMLResponse
+
+from drs_provider.api.app import PREFIX, create_api
+from drs_provider.api.pages import Search, Sort, take_page
+from drs_provider.api.problems import PRIVATE, RequestRefused
+from drs_provider.api.sources import ApiSources
+from drs_provider.api.v1.protection_groups import FIELDS as GROUP_FIELDS
+from drs_provider.api.v1.protection_groups import group_view, members_by_group
+from drs_provider.api.v1.source_servers import FIELDS, View, accounts_of, filtered, row_key, server_of, visible_rows
+from drs_provider.services.groups.catalog import GroupCatalog
+from drs_provider.services.groups.survey import InventorySurvey, is_visible
+from drs_provider.ui.console.lists import Listing, ServersPage, views_of
+from drs_provider.ui.pages import form_page
+
+After = Annotated[str | None, Query(max_length=4000)]
+ROWS = 100
+"""Rows on one page of a list."""
+
+
+def add_console(app: FastAPI, sources: ApiSources, *more: APIRouter) -> None:
+    """Add the pages and the API.
+
+    :param more: routers of other parts of the API
+    """
+    app.mount(PREFIX, create_api(sources, *more))
+    _add_servers(app, sources)
+    _add_groups(app, sources)
+
+
+def _add_servers(app: FastAPI, sources: ApiSources) -> None:
+    look: Any = sources.survey()
+    catalog_now: Any = sources.catalog()
+    readable_dags: Any = sources.access.readable_dags
+
+    @app.get("/servers", dependencies=[Depends(sources.access.may_read)])
+    def servers_page(  # noqa: PLR0917  (the filters of its address)
+        now: Annotated[InventorySurvey, Depends(look)],
+        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
+        readable: Annotated[Collection[str], Depends(readable_dags)],
+        view: View = "all",
+        q: Search = "",
+        account: Annotated[str, Query(max_length=20)] = "",
+        region: Annotated[str, Query(max_length=40)] = "",
+        sort: Sort = "hostname",
+        after: After = None,
+    ) -> HTMLResponse:
+        listing = Listing("servers", {"view": view, "q": q, "account": account, "region": region}, sort or "hostname")
+        rows = visible_rows(now.rows, catalog, readable)
+        exact = {"account": account, "region": region}
+        found = filtered(rows, view=view, text=q, exact=exact, tags=())
+        try:
+            page = take_page(found, key=row_key, fields=FIELDS, sort=listing.sort, limit=ROWS, after=after)
+        except RequestRefused as error:
+            raise HTTPException(error.status, error.detail) from error
+        shown = ServersPage(
+            servers=[server_of(row) for row in page.rows],
+            accounts=accounts_of(now.states, sources.now()),
+            views=views_of(rows, listing, view),
+            total=page.total,
+            next=page.next,
+            is_first=after is None,
+        )
+        return _page("servers.html.j2", "servers.js", page=shown, listing=listing)
+
+
+def _add_groups(app: FastAPI, sources: ApiSources) -> None:
+    look: Any = sources.survey()
+    catalog_now: Any = sources.catalog()
+    readable_dags: Any = sources.access.readable_dags
+    editable_dags: Any = sources.access.editable_dags
+    may_edit: Any = sources.access.may_edit
+
+    @app.get("/groups", dependencies=[Depends(sources.access.may_read)])
+    def groups_page(  # noqa: PLR0917  (the filters of its address)
+        now: Annotated[InventorySurvey, Depends(look)],
+        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
+        readable: Annotated[Collection[str], Depends(readable_dags)],
+        editable: Annotated[Collection[str], Depends(editable_dags)],
+        is_editor: Annotated[bool, Depends(may_edit)],
+        q: Search = "",
+        sort: Sort = "name",
+        after: After = None,
+    ) -> HTMLResponse:
+        listing = Listing("groups", {"q": q}, sort or "name")
+        needle = q.strip().lower()
+        found = [
+            group
+            for name, group in catalog.groups.items()
+            if is_visible(name, catalog, readable)
+            and needle in f"{name}\n{group.definition.get('description', '')}\n{group.file}".lower()
+        ]
+        try:
+            page = take_page(
+                found, key=lambda group: group.name, fields=GROUP_FIELDS, sort=listing.sort, limit=ROWS, after=after
+            )
+        except RequestRefused as error:
+            raise HTTPException(error.status, error.detail) from error
+        members = members_by_group(now)
+        groups = [group_view(group, catalog, members, editable) for group in page.rows]
+        values = {"total": page.total, "next": page.next, "is_first": after is None}
+        return _page("groups.html.j2", "servers.js", groups=groups, listing=listing, is_editor=is_editor, **values)
+
+    @app.get("/group", dependencies=[Depends(sources.access.may_read)])
+    def group_page(  # noqa: PLR0917  (what it looks at)
+        now: Annotated[InventorySurvey, Depends(look)],
+        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
+        readable: Annotated[Collection[str], Depends(readable_dags)],
+        editable: Annotated[Collection[str], Depends(editable_dags)],
+        is_editor: Annotated[bool, Depends(may_edit)],
+        name: Annotated[str, Query(max_length=100)] = "",
+    ) -> HTMLResponse:
+        """Show a group; without a name, the form for a new one."""
+        if not name:
+            if not is_editor:
+                raise HTTPException(HTTPStatus.FORBIDDEN, "you may not create protection groups")
+            return _page("group.html.j2", "group.js", group=None, etag="", definition="{}", rows=[], is_editor=True)
+        if name not in catalog.groups or not is_visible(name, catalog, readable):
+            raise HTTPException(HTTPStatus.NOT_FOUND, "there is no protection group of this name that you may read")
+        written = catalog.groups[name]
+        shown = group_view(written, catalog, members_by_group(now), editable)
+        known = {row.server.server_id: row for row in now.rows}
+        return _page(
+            "group.html.j2",
+            "group.js",
+            group=shown,
+            etag=f'"{written.digest}"',
+            definition=json.dumps(shown.definition),
+            rows=[server_of(known[server]) for server in shown.servers if server in known],
+            is_editor=is_editor and shown.is_editable,
+        )
+
+
+def _page(template: str, script: str, **values: object) -> HTMLResponse:
+    html, policy = form_page(template, script, **values)
+    return HTMLResponse(html, headers={**PRIVATE, "Content-Security-Policy": policy})

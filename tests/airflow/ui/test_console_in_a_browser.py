@@ -1,0 +1,159 @@
+"""The console's pages in a real browser, in a frame with the sandbox that Airflow gives them."""
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+from fastapi.responses import HTMLResponse
+from kit.browser import CHROMIUM, page_after_scripts, serving
+from kit.console import Console, FakeAccount, server
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
+
+EVIL = "<img src=x onerror=parent.document.title='evil'>"
+SHOP = """# of the shop
+kind: ProtectionGroup
+name: shop-db
+region: us-west-2
+description: TEXT
+servers:
+  - s-00000000000000001 # first
+  - id: s-00000000000000002
+    order: 2
+"""
+OTHER = "kind: ProtectionGroup\nname: other\nregion: us-west-2\nservers: [s-00000000000000003]\n"
+
+FRAME = """<!doctype html><title>outside</title><pre id="log"></pre>
+<iframe id="frame" sandbox="allow-scripts allow-same-origin allow-forms" src="PATH"></iframe>
+<script>
+const log = (text) => { document.getElementById("log").textContent += `${text}\\n`; };
+const page = () => document.getElementById("frame").contentDocument;
+const until = async (what) => { for (let i = 0; i < 400; i++) {
+  try { const found = what(); if (found) return found; } catch {}
+  await new Promise((go) => setTimeout(go, 10)); } log(`never: ${what}`); throw new Error("never"); };
+const named = (words) => [...page().querySelectorAll("button")].find((button) => button.textContent === words);
+const press = (words) => until(() => named(words)).then((button) => button.click());
+const field = (id) => page().getElementById(id);
+const type = (id, text) => { field(id).value = text; field(id).dispatchEvent(new Event("input")); };
+const said = () => page().getElementById("said").textContent;
+(async () => { STEPS })().catch((error) => log(`failed: ${error}`)).finally(() => log("done"));
+</script>"""
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    plans = tmp_path / "plans"
+    (plans / "groups").mkdir(parents=True)
+    (plans / "shop.yaml").write_text(SHOP.replace("TEXT", f'"{EVIL}"'))
+    (plans / "other.yaml").write_text(OTHER)
+    servers = [server(1, "db1"), server(2, "db2"), server(3, EVIL, **{EVIL: EVIL}), server(4, "web1")]
+    return Console(plans, {("aws_default", "us-west-2"): FakeAccount(servers=servers)})
+
+
+def driven(console, tmp_path, path, steps):
+    """The lines that a person's steps on a page in a frame leave."""
+    app = console.client().app
+    app.get("/frame")(lambda: HTMLResponse(FRAME.replace("PATH", path).replace("STEPS", steps)))
+    with serving(app) as address:
+        shown = page_after_scripts(f"{address}/frame", tmp_path / "browser", milliseconds=8000)
+    assert "<title>outside</title>" in shown
+    lines = html.unescape(re.search(r'<pre id="log">(.*?)</pre>', shown, re.DOTALL)[1]).splitlines()
+    assert lines[-1] == "done", lines
+    return lines[:-1]
+
+
+def test_a_server_is_added_to_a_group_and_the_file_keeps_all_else(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "group?name=shop-db",
+        """
+        await until(() => page().getElementById("members").children.length === 2);
+        log(page().getElementById("description").value);
+        type("find", "web1");
+        await press("Add");
+        await press("Preview");
+        log(await until(said));
+        await press("Save");
+        log(await until(() => page().getElementById("members").children.length === 3));
+        """,
+    )
+
+    assert lines == [EVIL, "3 servers: db1, db2, web1", "true"]
+    assert (console.plans / "shop.yaml").read_text() == SHOP.replace("TEXT", f'"{EVIL}"') + "  - s-00000000000000004\n"
+
+
+def test_a_conflict_is_met_and_mended_before_a_group_is_created(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "group",
+        """
+        await until(() => page().getElementById("editor"));
+        type("name", "new"); type("region", "us-west-2"); type("find", "00000003");
+        await press("Add");
+        await press("Save");
+        log(await until(said));
+        await press("Remove");
+        type("tags", "App=shop|other");
+        type("find", "web1");
+        await until(() => page().getElementById("found").textContent.includes("web1"));
+        await press("Add");
+        await press("Save");
+        log(await until(() => page().querySelector("h1").textContent === "new"));
+        """,
+    )
+
+    conflict, is_created = lines
+    assert conflict.startswith("servers of it belong to another group; nothing was saved")
+    assert conflict.endswith(
+        f"{EVIL} (s-00000000000000003) is in group 'other' (other.yaml:1) too: a server belongs to one group"
+    )
+    assert is_created == "true"
+    assert (console.plans / "groups" / "new.yaml").read_text() == (
+        "kind: ProtectionGroup\nname: new\nregion: us-west-2\nservers:\n  - s-00000000000000004\nselect:\n  tags:\n"
+        "    App:\n      - shop\n      - other\n"
+    )
+
+
+def test_who_was_slower_is_told_what_has_changed(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "group?name=other",
+        """
+        await until(() => page().getElementById("members").children.length === 1);
+        const now = await fetch("api/v1/protection-groups/other");
+        const wanted = { ...(await now.json()).definition, description: "faster" };
+        await fetch("api/v1/protection-groups/other", { method: "PUT", body: JSON.stringify(wanted),
+          headers: { "Content-Type": "application/json", "If-Match": now.headers.get("ETag") } });
+        type("description", "slower");
+        await press("Save");
+        log(await until(said));
+        """,
+    )
+
+    (told,) = lines
+    assert told.startswith("Somebody has changed the file since you opened this page. Nothing was saved")
+    assert told.endswith('description: was not there, is now "faster"')
+    assert "description: faster" in (console.plans / "other.yaml").read_text()
+
+
+def test_the_list_asks_for_a_recovery_point_and_searches_in_its_frame(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "servers",
+        """
+        await until(() => page().querySelectorAll("tbody tr").length === 4);
+        page().querySelector("button[data-point]").click();
+        log((await until(() => /recovery point: /.exec(page().body.textContent)))[0]);
+        page().querySelector("input[name=q]").value = "web1";
+        await press("Filter");
+        await until(() => page().querySelectorAll("tbody tr").length === 1);
+        log(page().querySelector("tbody b").textContent);
+        """,
+    )
+
+    assert lines == ["recovery point: ", "web1"]

@@ -1,0 +1,321 @@
+"""Groups over HTTP: read, previewed, created, changed and deleted in their files."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from kit.console import Console, FakeAccount, server
+
+SHOP = """# the shop's
+kind: ProtectionGroup
+name: shop-db
+region: us-west-2
+servers:
+  - s-00000000000000001 # the first
+select:
+  tags: {App: shop}
+"""
+PLAN = """
+kind: RecoveryPlan
+name: shop
+drill: {network: shared}
+waves: [{name: database, groups: [shop-db]}]
+"""
+OTHER = "kind: ProtectionGroup\nname: other\nregion: us-west-2\nservers:\n  - s-00000000000000003\n"
+EVIL = "</script><b>\u202e\U0001f4a3 'x' \"y\""
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> Console:
+    plans = tmp_path / "plans"
+    (plans / "groups").mkdir(parents=True)
+    (plans / "groups" / "shop.yaml").write_text(SHOP)
+    (plans / "groups" / "other.yaml").write_text(OTHER)
+    (plans / "shop.yaml").write_text(PLAN)
+    servers = [server(1, "db1"), server(2, "web1", App="shop"), server(3, "app1"), server(4, "new1", App="new")]
+    return Console(plans, {("aws_default", "us-west-2"): FakeAccount(servers=servers)})
+
+
+def a_group(name="new", **fields):
+    return {"kind": "ProtectionGroup", "name": name, "region": "us-west-2", **fields}
+
+
+def read(client, name="shop-db"):
+    answer = client.get(f"/api/v1/protection-groups/{name}")
+    return answer.json(), {"If-Match": answer.headers["etag"]}
+
+
+def files(console):
+    return {path.name: path.read_text() for path in sorted(console.plans.rglob("*")) if path.is_file()}
+
+
+def test_groups_are_listed_with_their_place_and_their_servers_now(console):
+    page = console.client().get("/api/v1/protection-groups").json()
+
+    assert [(group["name"], group["file"], group["line"], group["plans"]) for group in page["groups"]] == [
+        ("other", "groups/other.yaml", 1, []),
+        ("shop-db", "groups/shop.yaml", 2, ["shop"]),
+    ]
+    assert page["groups"][1]["servers"] == ["s-00000000000000001", "s-00000000000000002"]
+    first = console.client().get("/api/v1/protection-groups?limit=1").json()
+    second = console.client().get("/api/v1/protection-groups", params={"after": first["next"]}).json()
+    assert [group["name"] for group in (*first["groups"], *second["groups"])] == ["other", "shop-db"]
+
+
+def test_a_change_is_made_in_place_and_told_to_the_audit_log(console):
+    client = console.client()
+    group, headers = read(client)
+    wanted = {**group["definition"], "servers": [*group["definition"]["servers"], "s-00000000000000004"]}
+
+    answer = client.put("/api/v1/protection-groups/shop-db", json=wanted, headers=headers)
+
+    assert (answer.status_code, answer.json()["is_saved"]) == (200, True)
+    after = files(console)["shop.yaml"], (console.plans / "groups" / "shop.yaml").read_text()
+    assert after[1] == SHOP.replace("# the first\n", "# the first\n  - s-00000000000000004\n")
+    assert answer.headers["etag"] == read(client)[1]["If-Match"] != headers["If-Match"]
+    assert "+  - s-00000000000000004\n" in answer.json()["patch"]
+    extra = {"group": "shop-db", "file": "groups/shop.yaml", "before": group["definition"], "after": wanted}
+    assert console.audit == [("drs_group_changed", extra)]
+
+
+def test_of_two_who_save_the_same_group_one_wins_and_the_other_is_told(console):
+    client = console.client()
+    group, headers = read(client)
+
+    def save(description):
+        wanted = {**group["definition"], "description": description}
+        return client.put("/api/v1/protection-groups/shop-db", json=wanted, headers=headers)
+
+    answers = {}
+    threads = [
+        threading.Thread(target=lambda text=text: answers.update({text: save(text)})) for text in ("one", "another")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answer.status_code for answer in answers.values()) == [200, 412]
+    (lost,) = (answer for answer in answers.values() if answer.status_code == 412)
+    (won,) = (text for text, answer in answers.items() if answer.status_code == 200)
+    assert lost.json()["detail"].startswith("somebody has changed it since you have read it")
+    assert lost.headers["etag"] == read(client)[1]["If-Match"]
+    assert read(client)[0]["description"] == won
+    assert len(console.audit) == 1
+
+
+def test_a_change_without_what_was_read_is_refused(console):
+    group, _ = read(console.client())
+
+    assert console.client().put("/api/v1/protection-groups/shop-db", json=group["definition"]).status_code == 428
+    assert console.client().delete("/api/v1/protection-groups/other").status_code == 428
+
+
+def test_a_group_is_created_in_a_file_of_its_own_or_at_the_end_of_another(console):
+    client = console.client()
+    own = client.post("/api/v1/protection-groups", json={"definition": a_group(servers=["s-00000000000000004"])})
+    second = a_group("second", select={"tags": {"App": "none"}}, description=EVIL)
+    there = client.post("/api/v1/protection-groups", json={"definition": second, "file": "groups/other.yaml"})
+
+    assert (own.status_code, there.status_code) == (201, 201), there.text
+    assert (console.plans / "groups" / "new.yaml").read_text().startswith("kind: ProtectionGroup\nname: new\n")
+    assert (console.plans / "groups" / "other.yaml").read_text().startswith(f"{OTHER}---\nkind: ProtectionGroup\n")
+    assert read(client, "second")[0]["description"] == EVIL
+    assert [event for event, _ in console.audit] == ["drs_group_created", "drs_group_created"]
+
+
+def test_a_group_that_no_plan_uses_is_deleted_with_its_file(console):
+    client = console.client()
+    _, headers = read(client, "other")
+
+    assert client.delete("/api/v1/protection-groups/other", headers=headers).json()["is_saved"] is True
+    assert "other.yaml" not in files(console)
+    assert client.get("/api/v1/protection-groups/other").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("definition", "status", "where", "what"),
+    [
+        (
+            a_group(servers=["s-00000000000000003"]),
+            409,
+            "servers",
+            "app1 (s-00000000000000003) is in group 'other' (groups/other.yaml:1) too: a server belongs to one group",
+        ),
+        (
+            a_group(select={"tags": {"App": "sh*"}}),
+            409,
+            "servers",
+            "web1 (s-00000000000000002) is in group 'shop-db' (groups/shop.yaml:2) too: a server belongs to one group",
+        ),
+        (a_group(), 422, "groups/new.yaml:1:1: group new", "a group needs servers, select, or both"),
+        (
+            a_group(servers=["s-1"]),
+            422,
+            "groups/new.yaml:5:5: servers[0]",
+            "expected a source server id, s- and 17 letters or digits, found 's-1'",
+        ),
+        (a_group("Not a name", servers=["s-00000000000000004"]), 422, "", ""),
+        (a_group("shop-db"), 409, "", "there is a group called 'shop-db' already, in groups/shop.yaml:2"),
+        ({"kind": "RecoveryPlan", "name": "x"}, 422, "", "kind: write ProtectionGroup"),
+        ({}, 422, "", "name: a group needs a name"),
+        (a_group(servers=[{"id": ["deep"] * 3}]), 422, "", ""),
+        (a_group(description=1e400), 422, "", ""),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_line_and_nothing_is_saved(console, definition, status, where, what):
+    before = files(console)
+    body = json.dumps({"definition": definition})
+    answer = console.client().post(
+        "/api/v1/protection-groups", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    document = answer.json()
+    said = [(error["where"], error["what"]) for error in document["errors"]] or [("", document["detail"])]
+    assert answer.status_code == status, document
+    if what:
+        assert (where, what) in [(at.rstrip(": "), text) for at, text in said], said
+    assert str(console.plans) not in answer.text
+    assert (files(console), console.audit) == (before, [])
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../out.yaml",
+        "/etc/cron.d/x.yaml",
+        "groups/../../out.yaml",
+        "groups/.hidden.yaml",
+        ".git/x.yaml",
+        "groups//x.yaml",
+        "groups/x.txt",
+        "x.yaml\n",
+        "groups\\x.yaml",
+        "a/b/c/d/e/f/g.yaml",
+        "link/x.yaml",
+        "x\x00.yaml",
+        "",
+    ],
+)
+def test_a_file_out_of_the_plans_folder_is_refused(console, file, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (console.plans / "link").symlink_to(tmp_path / "outside")
+    body = {"definition": a_group(servers=["s-00000000000000004"]), "file": file}
+
+    answer = console.client().post("/api/v1/protection-groups", json=body)
+
+    if file:
+        assert (answer.status_code, answer.json()["detail"][:6]) == (422, "file: ")
+        assert list((tmp_path / "outside").iterdir()) == []
+    else:
+        assert answer.json()["file"] == "groups/new.yaml"
+    assert not (tmp_path / "out.yaml").exists()
+
+
+def test_a_group_that_a_plan_uses_stays(console):
+    client = console.client()
+    _, headers = read(client)
+
+    answer = client.delete("/api/v1/protection-groups/shop-db", headers=headers)
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["where"].startswith("shop.yaml:5:")
+    assert error["what"] == "no group called 'shop-db'"
+    assert "shop-db" in (console.plans / "groups" / "shop.yaml").read_text()
+
+
+def test_a_group_keeps_its_name(console):
+    client = console.client()
+    group, headers = read(client, "other")
+    renamed = {**group["definition"], "name": "renamed"}
+
+    answer = client.put("/api/v1/protection-groups/other", json=renamed, headers=headers)
+
+    assert (answer.status_code, answer.json()["detail"]) == (
+        422,
+        "name: it is 'other'; a group keeps its name, plans refer to it",
+    )
+
+
+@pytest.mark.parametrize("how", ["setting", "link", "dry run"])
+def test_where_nothing_may_be_written_the_change_is_given_as_a_patch(console, how, tmp_path):
+    client, query = console.client(), ""
+    if how == "setting":
+        console.may_write = False
+    elif how == "link":
+        (console.plans / "groups" / "other.yaml").rename(console.plans / "groups" / ".real")
+        (console.plans / "groups" / "other.yaml").symlink_to(".real")
+    else:
+        query = "?dry_run=true"
+    before = files(console)
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "the others"}
+
+    answer = client.put(f"/api/v1/protection-groups/other{query}", json=wanted, headers=headers).json()
+
+    assert (answer["is_saved"], bool(answer["why_not"])) == (False, how != "dry run")
+    assert answer["patch"].startswith("--- a/groups/other.yaml\n+++ b/groups/other.yaml\n")
+    assert "+description: the others\n" in answer["patch"]
+    assert (files(console), console.audit) == (before, [])
+
+
+def test_whoever_may_not_change_a_plan_changes_none_of_its_groups(console):
+    client = console.client()
+    group, headers = read(client)
+    console.editable = set()
+
+    answer = console.client().put("/api/v1/protection-groups/shop-db", json=group["definition"], headers=headers)
+
+    assert (answer.status_code, answer.json()["detail"]) == (
+        403,
+        "you may not change every plan that uses the group: shop",
+    )
+    assert read(console.client())[0]["is_editable"] is False
+
+
+def test_a_group_of_a_plan_that_the_caller_may_not_read_is_not_there(console):
+    console.readable = set()
+    client = console.client()
+
+    assert client.get("/api/v1/protection-groups/shop-db").status_code == 404
+    assert [group["name"] for group in client.get("/api/v1/protection-groups").json()["groups"]] == ["other"]
+
+
+def test_a_change_without_a_line_in_the_audit_log_is_not_made(console):
+    def fails(_event, _extra):
+        raise RuntimeError("the database is gone")
+
+    object.__setattr__(console.sources.access, "audit", lambda: fails)
+    before = files(console)
+    group, headers = read(console.client(), "other")
+    wanted = {**group["definition"], "description": "x"}
+
+    answer = console.client().put("/api/v1/protection-groups/other", json=wanted, headers=headers)
+
+    assert answer.status_code == 500
+    assert files(console) == before
+
+
+def test_a_preview_says_what_a_definition_selects_and_what_it_takes_from_others(console):
+    definition = a_group("shop-db", servers=["s-00000000000000009"], select={"tags": {"App": ["shop", "new"]}})
+    found = console.client().post("/api/v1/protection-groups/resolve", json=definition).json()
+
+    assert [row["hostname"] for row in found["servers"]] == ["web1", "new1"]
+    assert (found["unknown"], found["conflicts"], found["problems"]) == (["s-00000000000000009"], [], [])
+
+    wrong = {**definition, "regoin": "x", "region": "eu-west-1", "aws_conn_id": "elsewhere"}
+    found = console.client().post("/api/v1/protection-groups/resolve", json=wrong).json()
+    assert found["problems"] == ["group shop-db: unknown key 'regoin' (did you mean 'region'?)"]
+
+
+def test_a_group_in_conflict_can_be_changed_where_the_conflict_does_not_grow(console):
+    text = SHOP.replace("s-00000000000000001", "s-00000000000000003")
+    (console.plans / "groups" / "shop.yaml").write_text(text)
+    client = console.client()
+    group, headers = read(client, "other")
+    assert any("is in group 'shop-db'" in problem for problem in group["problems"])
+
+    wanted = {**group["definition"], "description": "still"}
+    assert client.put("/api/v1/protection-groups/other", json=wanted, headers=headers).status_code == 200

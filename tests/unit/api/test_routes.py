@@ -1,0 +1,172 @@
+"""Every route of the API and its pages, with what guards it."""
+
+import json
+
+import pytest
+from fastapi.routing import APIRoute
+from kit.console import Console, FakeAccount
+
+READ, EDIT, OWN_PAGES = "may_read", "may_edit_groups", "own pages or a token"
+GUARDS = {
+    ("GET", "/servers"): {READ},
+    ("GET", "/groups"): {READ},
+    ("GET", "/group"): {READ},
+    ("GET", "/api/v1/openapi.json"): {READ},
+    ("GET", "/api/v1/accounts"): {READ},
+    ("GET", "/api/v1/source-servers"): {READ},
+    ("GET", "/api/v1/source-servers/{server_id}"): {READ},
+    ("GET", "/api/v1/protection-groups"): {READ},
+    ("GET", "/api/v1/protection-groups/{name}"): {READ},
+    ("POST", "/api/v1/protection-groups/resolve"): {READ, EDIT, OWN_PAGES},
+    ("POST", "/api/v1/protection-groups"): {READ, EDIT, OWN_PAGES},
+    ("PUT", "/api/v1/protection-groups/{name}"): {READ, EDIT, OWN_PAGES},
+    ("DELETE", "/api/v1/protection-groups/{name}"): {READ, EDIT, OWN_PAGES},
+}
+
+
+@pytest.fixture
+def console(tmp_path):
+    (tmp_path / "plans").mkdir()
+    group = "kind: ProtectionGroup\nname: a\nregion: us-west-2\nservers: [s-00000000000000001]\n"
+    (tmp_path / "plans" / "a.yaml").write_text(group)
+    return Console(tmp_path / "plans", {("aws_default", "us-west-2"): FakeAccount()})
+
+
+def guards_of(routes, console, prefix=""):
+    from drs_provider.api.origin import refuse_other_origins
+
+    access = console.sources.access
+    named = {access.may_read: READ, access.may_edit_groups: EDIT, refuse_other_origins: OWN_PAGES}
+    found = {}
+    for route in routes:
+        if isinstance(route, APIRoute):
+            calls = {dependency.call for dependency in route.dependant.dependencies}
+            for method in route.methods:
+                found[method, prefix + route.path] = {name for call, name in named.items() if call in calls}
+        else:
+            found |= guards_of(route.app.routes, console, prefix + route.path)
+    return found
+
+
+def test_every_route_has_its_guard(console):
+    assert guards_of(console.client().app.routes, console) == GUARDS
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDS, ids=str)
+def test_who_is_not_signed_in_gets_nothing(console, method, path):
+    console.may_read = console.may_edit = False
+    body = {"json": {"definition": {}}} if method in {"POST", "PUT"} else {}
+
+    answer = console.client().request(method, path, **body)
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert "s-0000" not in answer.text
+
+
+@pytest.mark.parametrize(("method", "path"), [key for key, guards in GUARDS.items() if EDIT in guards], ids=str)
+def test_who_may_only_read_changes_nothing(console, method, path):
+    console.may_edit = False
+    before = (console.plans / "a.yaml").read_bytes()
+
+    answer = console.client().request(method, path.format(name="a"), json={"definition": {}}, headers={"If-Match": "*"})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    assert (console.plans / "a.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 204),
+        ({"Sec-Fetch-Site": "same-origin"}, 204),
+        ({"Sec-Fetch-Site": "none"}, 204),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://testserver"}, 204),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer token"}, 204),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded", "Authorization": "Bearer token"}, 415),
+        ({"Content-Type": "application/json; charset=utf-8"}, 204),
+    ],
+)
+def test_a_page_of_another_host_changes_nothing(console, headers, status):
+    body = json.dumps({"kind": "ProtectionGroup", "name": "a", "region": "us-west-2"})
+    answer = console.client().post(
+        "/api/v1/protection-groups/resolve", content=body, headers={"Content-Type": "application/json", **headers}
+    )
+
+    assert answer.status_code == (200 if status == 204 else status), answer.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/none", 404),
+        ("GET", "/api/v1/docs", 404),
+        ("PATCH", "/api/v1/accounts", 405),
+        ("GET", "/api/v1/protection-groups/none", 404),
+        ("GET", "/api/v1/protection-groups/..%2f..%2fetc%2fpasswd", 404),
+    ],
+)
+def test_what_is_not_there_is_said_with_a_problem_document(console, method, path, status):
+    answer = console.client().request(method, path)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+
+
+def test_a_failure_of_the_server_is_a_problem_document_without_its_details(console):
+    console.sources.latest_survey.append("rubbish")
+
+    answer = console.client().get("/api/v1/accounts")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.json()["detail"] == "this is a fault of the server; its log says more"
+
+
+def test_the_document_describes_every_route_and_its_problems(console):
+    document = console.client().get("/api/v1/openapi.json").json()
+
+    described = {
+        (method.upper(), f"/api/v1{path}") for path, methods in document["paths"].items() for method in methods
+    }
+    assert described == {key for key in GUARDS if key[1].startswith("/api/v1/") and "openapi" not in key[1]}
+    assert document["servers"] == [{"url": "/api/v1"}]
+    identities = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(set(identities)) == len(identities)
+    for path in document["paths"].values():
+        for operation in path.values():
+            refused = operation["responses"]["422"]["content"]
+            assert refused == {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_body_without_end_is_not_read(console, is_told):
+    sent = []
+
+    def chunks():
+        for _ in range(100):
+            sent.append(1)
+            yield b"[" + b"1," * 50_000
+
+    content = b"".join(chunks()) if is_told else chunks()
+    answer = console.client().post(
+        "/api/v1/protection-groups/resolve", content=content, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code == (413 if is_told else 400)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, "{", "\x00", '"text"', "[1]", "null", "1e999", ""])
+def test_a_body_that_is_no_definition_is_refused(console, body):
+    answer = console.client().post(
+        "/api/v1/protection-groups/resolve", content=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code in {400, 422}
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
