@@ -6,7 +6,6 @@ from kit.dag_runs import SHOP, calls, instances
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
 AHEAD = SHOP.replace("drill: {network: shared}", "drill: {network: shared}\nlaunch: ahead")
-GO = {"mode": "recovery", "confirm": "shop", "reason": "us-east-1 is dark"}
 DB = ["s-00000000000000001", "s-00000000000000002", "s-00000000000000003"]
 WEB = ["s-00000000000000011", "s-00000000000000012"]
 ALL_UP = dict.fromkeys(["db1", "db2", "db3", "web1", "web2"], "launched")
@@ -37,25 +36,6 @@ def test_a_drill_launches_everything_at_once_and_starts_wave_after_wave(run, sim
     assert (ended.tasks["database.launch_ahead"], ended.tasks["web.launch_ahead"]) == ("success", "success")
     assert set(instances(simulator).values()) <= {"terminated"}
     assert dispositions(simulator) == {"STARTED"}
-
-
-def test_a_recovery_leaves_running_instances_and_no_setting_that_would_leave_a_later_launch_stopped(run, simulator):
-    ended = run(AHEAD, **GO)
-
-    assert (ended.state, ended.report["verdict"]) == ("success", "completed"), ended.report["verdict_reason"]
-    assert order_of(simulator) == [*["StartRecovery"] * 2, *["StartInstances"] * 2]
-    assert ended.servers == ALL_UP
-    assert set(instances(simulator).values()) == {"running"}
-    assert dispositions(simulator) == {"STARTED"}
-
-
-def test_the_form_launches_the_same_plan_in_its_waves(run, simulator):
-    ended = run(AHEAD, launch="in_waves")
-
-    assert (ended.state, ended.report["verdict"]) == ("success", "passed"), ended.report["verdict_reason"]
-    assert order_of(simulator) == ["StartRecovery"] * 2
-    assert (ended.tasks["database.launch_ahead"], ended.tasks["web.launch_ahead"]) == ("skipped", "skipped")
-    assert ended.servers == ALL_UP
 
 
 def test_a_wave_in_two_accounts_is_started_in_both_beside_one_that_launches_in_its_turn(run, simulator):
