@@ -16,6 +16,7 @@ Part = Literal[
     "sources",
     "way_back",
     "machines",
+    "ahead",
 ]
 """What a plan must have for an operation to be sent in its runs."""
 
@@ -58,6 +59,7 @@ EFFECTS: dict[tuple[str, str], Part] = {
     ("drs", "ReverseReplication"): "way_back",
     ("drs", "StartFailbackLaunch"): "machines",
     ("drs", "StopFailback"): "machines",
+    ("ec2", "StartInstances"): "ahead",
 }
 
 NEVER_IN_A_RUN = frozenset(
@@ -69,10 +71,9 @@ NEVER_IN_A_RUN = frozenset(
         ("drs", "DisconnectRecoveryInstance"),
         ("drs", "DeleteRecoveryInstance"),
         ("drs", "DeleteSourceServer"),
-        ("ec2", "StartInstances"),
     }
 )
-"""What the package can do, and no run of a plan does: two for people alone, the others of the way back."""
+"""What the package can do, and no run of a plan does: one for people alone, the others of the way back."""
 
 _LOST: dict[str, float] = {"always": 0.4, "network": 0.25}
 _LOST_ELSE = 0.4

@@ -165,6 +165,8 @@ class Kind:
 
 _BOTH = frozenset({DB, WEB})
 
+_STARTS: Final = Expected().never - {"StartInstances"}
+
 KINDS: Final = (
     Kind(
         "roll_back",
@@ -221,6 +223,13 @@ KINDS: Final = (
         continues=False,
         prepare=_ready,
         is_swept=True,
+    ),
+    Kind(
+        "ahead",
+        PLAN % "launch: ahead",
+        {"mode": "recovery", **_GO},
+        Expected(launched=_BOTH, is_up=True, never=_STARTS),
+        elsewhere={"mode": "recovery", **_GO},
     ),
 )
 """By name."""

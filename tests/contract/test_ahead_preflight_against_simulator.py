@@ -52,10 +52,9 @@ def one_simulator(start_drs_simulator):  # noqa: F811  (the fixture)
 
 @pytest.fixture
 def preflight(simulator, tmp_path, monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
     hook = LaunchSettingsHook(aws_conn_id=None, region_name="us-west-2")
 
-    def take(*, mode="drill", of_plan="launch: ahead", of_web="", launch="{}", replace=False):
+    def take(*, mode="drill", of_plan="launch: ahead", of_web="", launch="{}", replace=False, chosen="ahead"):
         (tmp_path / "shop.yaml").write_text(
             f"kind: ProtectionGroup\nname: db\nregion: us-west-2\nservers: [{sid(1)}, {sid(2)}]\n---\n"
             f"kind: ProtectionGroup\nname: web\nregion: us-west-2\nservers: [{sid(3)}, {sid(4)}]\n"
@@ -66,7 +65,7 @@ def preflight(simulator, tmp_path, monkeypatch):
         library = read_folder(tmp_path)
         assert library.problems == ()
         request = RunRequest(
-            mode, "latest", ("db", "web"), (), replace_live_instances=replace, reason="r", continue_run=None
+            mode, "latest", ("db", "web"), (), replace_live_instances=replace, reason="r", launch=chosen
         )
         shape = compile_shape(library.plans["shop"], request)
         found = Preflight(shape, request, ("drs.shop", "manual__1"), datetime.now(UTC)).take(lambda _: hook)
@@ -89,6 +88,7 @@ def test_every_server_is_launched_ahead_and_stopped(preflight):
 
     assert ahead(result) == {"web1": True, "web2": True, "web3": True, "web4": True}
     assert {server.settings["disposition"] for server in result.servers()} == {"stopped"}
+    assert result.launch == "ahead"
     assert said(found) == [
         f"wave db in {WHERE}: 2 servers launched ahead, stopped",
         f"wave web in {WHERE}: 2 servers launched ahead, stopped",
@@ -101,6 +101,14 @@ def test_a_plan_that_launches_in_waves_is_left_as_it_was(preflight):
     assert ahead(result) == {}
     assert [server.settings for server in result.servers()] == [{}] * 4
     assert said(found) == []
+
+
+def test_who_starts_the_run_may_have_it_launch_in_waves(preflight):
+    found, result = preflight(chosen="in_waves")
+
+    assert (ahead(result), result.launch, said(found)) == ({}, "in_waves", [])
+    assert [server.settings for server in result.servers()] == [{"disposition": "started"}] * 4
+    assert {server.is_started for server in result.servers()} == {True}
 
 
 def test_a_wave_may_stay_behind(preflight):

@@ -169,6 +169,11 @@ def _start(parser: ArgumentParser) -> None:
         action="store_true",
         help="launch servers although somebody else launched a drill instance of them; DRS terminates that instance",
     )
+    parser.add_argument(
+        "--launch",
+        choices=("ahead", "in_waves"),
+        help="in_waves: waves that the plan launches ahead are launched in their turn; default: as the plan says",
+    )
     parser.add_argument("--wait", action="store_true", help="wait for the end; exit code 0 only for a green run")
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="with --wait: stop waiting after that")
 
@@ -277,6 +282,7 @@ def start_of(options: Namespace) -> RunStart:
         point_in_time=options.point_in_time,
         replace_live_instances=options.replace_live_instances,
         replace_drills=options.replace_drills,
+        launch=options.launch,
     )
 
 

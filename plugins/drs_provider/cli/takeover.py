@@ -38,6 +38,7 @@ ANSWERED_WITHIN: Final = timedelta(minutes=5)
 
 _WORDS = {
     "launched": "launched",
+    "prepared": "launched and stopped",
     "running": "running",
     "failed": "failed",
     "gone": "gone",

@@ -164,7 +164,7 @@ def build_dag(runnable: RunnablePlan, folder: Path, *, notice: str = "") -> DAG:
     )
     with dag:
         _preflight_group(shape, folder)
-        if shape.syncs_ahead:  # what is prepared waits for these steps: groups stand in the order of their edges
+        if shape.prepares_after_steps:  # groups stand in the order of their edges
             plan_steps(shape, "before")
             preparation_group(shape)
         else:

@@ -138,6 +138,7 @@ class CheckPlan(BaseOperator):
             late=late_tick(context),
             by_plan=by_plan,
             purposes=self.PURPOSES,
+            has_launch_ahead=self.shape.has_launch_ahead,
         )
 
     def _waves_to_choose(self) -> "Sequence[Wave]":

@@ -79,6 +79,7 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
                 "newest recovery point not after it. Z is UTC; for another time zone write its offset, as +02:00."
             ),
         ),
+        **_launch_time(shape),
         "replace_live_instances": Param(
             False,
             type=["null", "boolean"],
@@ -111,6 +112,28 @@ def trigger_form(shape: RunShape, notice: str = "") -> dict[str, Param]:
             ),
         ),
     }
+
+
+def _launch_time(shape: RunShape) -> dict[str, Param]:
+    """Ask when servers are launched, where the plan launches some ahead."""
+    if not shape.has_launch_ahead:
+        return {}
+    param = Param(
+        "ahead",
+        type="string",
+        enum=["ahead", "in_waves"],
+        title="Launch",
+        values_display={
+            "ahead": "Ahead, as the plan says: all at once and stopped; the waves start the instances",
+            "in_waves": "In waves: every wave launches its servers in its turn",
+        },
+        section=_ADVANCED,
+        description=(
+            "Ahead, a run takes about one DRS job and the boots of its waves. In waves, instances that are never "
+            "needed are never made. A planned migration always launches in waves."
+        ),
+    )
+    return {"launch": param}
 
 
 def _where_production_is_said(plan: str) -> str:

@@ -1,6 +1,6 @@
 """What only a whole plan or a whole group can know about itself; add a rule by adding a generator."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from drs_provider.formatting import joined
 from drs_provider.people import alike, sharing_an_address
@@ -25,12 +25,6 @@ from drs_provider.plan.model import (
 from drs_provider.plan.problems import nearest
 from drs_provider.plan.steps import approvers_twice, too_few_approvers
 from drs_provider.plan.yaml_source import Location
-
-NOT_YET: Collection[str] = ("launch_ahead",)
-"""What can be written but no run does yet. A plan that asks for it is refused: it would promise what nobody keeps.
-
-``launch_ahead``: every wave launches its servers itself.
-"""
 
 NO_WAVE_NAMES = ("preflight", "finish")
 """Task groups that stand around the waves."""
@@ -97,18 +91,9 @@ def address_of_one_on_the_way_back(plan: RecoveryPlan) -> Iterator[PlanFinding]:
         yield from _one_address(settings, ("failback", "launch"), is_one=False, member_key="failback_launch")
 
 
-_NO_RUNS = {"launch_ahead": "nothing is launched ahead of its wave yet, so this would have no effect"}
-
-
 def launched_ahead(plan: RecoveryPlan) -> Iterator[PlanFinding]:
     """What is to be launched ahead of its wave can be, and is something."""
     waves = [(("waves", position), wave) for position, wave in enumerate(plan.waves)]
-    if "launch_ahead" in NOT_YET:
-        said: list[tuple[Location, str | None]] = [((), plan.launch), *((here, wave.launch) for here, wave in waves)]
-        for location, word in said:
-            if word == "ahead":
-                yield PlanFinding((*location, "launch"), _NO_RUNS["launch_ahead"], "write in_waves, or remove it")
-        return
     for location, wave in waves:
         if wave.launch == "ahead" and not wave.groups:
             yield PlanFinding((*location, "launch"), "a wave without groups launches nothing", "remove it", at_key=True)

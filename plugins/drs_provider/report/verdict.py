@@ -16,7 +16,7 @@ from drs_provider.rules.run.state.vocabulary import CleanupStatus, CommitStatus,
 _ALL_LAUNCHED = "everything had been launched by then"
 _NOT_CLEANED = (CleanupStatus.NOT_RUN, CleanupStatus.WAITING, CleanupStatus.KEPT, CleanupStatus.RUNNING)
 _UNKNOWN = (ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
-_MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.UNKNOWN)
+_MAY_BE_THERE = (ServerStatus.LAUNCHED, ServerStatus.LAUNCHING, ServerStatus.PREPARED, ServerStatus.UNKNOWN)
 
 
 def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome, str]:
@@ -184,7 +184,11 @@ def _failed_waves(evidence: RunEvidence) -> Iterator[str]:
 def _unstarted(evidence: RunEvidence) -> Iterator[str]:
     unstarted = [wave.name for wave in evidence.waves if wave.state == WaveStatus.NOT_STARTED]
     if unstarted:
-        yield f"{_waves(unstarted)} not started"
+        waiting = [
+            server for wave in evidence.waves for server in wave.servers if server.status == ServerStatus.PREPARED
+        ]
+        prepared = f" ({plural(len(waiting), 'server')} prepared)" if waiting else ""
+        yield f"{_waves(unstarted)} not started{prepared}"
 
 
 def _reasons_to_fail(evidence: RunEvidence) -> Iterator[str]:

@@ -61,6 +61,7 @@ _ORDER = (
     ServerStatus.UNKNOWN,
     ServerStatus.COPYING,
     ServerStatus.LAUNCHING,
+    ServerStatus.PREPARED,
     ServerStatus.NOT_STARTED,
     ServerStatus.WAITING,
     ServerStatus.SKIPPED,
@@ -135,7 +136,10 @@ class ShareBar:
 
 @dataclass(frozen=True)
 class View:
-    """What the template needs beside the report itself."""
+    """What the template needs beside the report itself.
+
+    ``data_spread``: between the oldest and the newest data of what several waves have launched; None: it is not known.
+    """
 
     symbol: str
     verdict: str
@@ -145,8 +149,22 @@ class View:
     shares: tuple[ShareBar, ...]
     dead_worst: str
     overhead: str
+    data_spread: str | None
     airflow_url: str | None
     home: tuple[HomeRow, ...] = ()
+
+
+def _data_spread(report: RunReport) -> str | None:
+    """Say how far the data of the waves' servers is apart; None: of fewer than two waves anything is known."""
+    points = {
+        wave.name: [server.point_in_time for server in wave.servers if server.point_in_time]
+        for wave in report.waves
+        if wave.started_at
+    }
+    if sum(map(bool, points.values())) < 2:  # noqa: PLR2004  (one wave is one instant)
+        return None
+    instants = [instant for found in points.values() for instant in found]
+    return duration(max(instants) - min(instants))
 
 
 def view_of(report: RunReport) -> View:
@@ -166,6 +184,7 @@ def view_of(report: RunReport) -> View:
         shares=_shares(report),
         dead_worst=duration(worst_gap),
         overhead=share(report.critical_path.overhead_share),
+        data_spread=_data_spread(report),
         airflow_url=web_url(report.run.airflow_url),
         home=home_rows(report),
     )

@@ -1,6 +1,6 @@
 """Waiting for the jobs of a launch, and judging them server by server."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
@@ -159,8 +159,7 @@ class DrsRecoveryJobSensor(DrsSensor):
         ready = self._ready()
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
             found = [self._find(launch, ready) for launch in self._launches()]
-        if any(part.pending for part in found) and not last_word and clock.now() < deadline:
-            self._wait_for_instances(found, deadline)
+            found = self.settle(context, found, deadline, is_over=last_word or clock.now() >= deadline)
         results = self._leave_results(context, found)
         jobs = tuple(job for part in found for job in part.jobs)
         launched = sum(result.status == "launched" for result in results)
@@ -174,6 +173,17 @@ class DrsRecoveryJobSensor(DrsSensor):
             failed = {result.hostname: result.reason or "" for result in results if result.status != "launched"}
             raise JobFailed(", ".join(job.job_id for job in jobs), failed)
         return sealed(context["ti"], WaveVerdict(verdict=verdict, jobs=jobs, servers=results))
+
+    def settle(
+        self, context: Context, found: "list[LaunchResults]", deadline: datetime, *, is_over: bool
+    ) -> "list[LaunchResults]":
+        """Wait for the instances that are not ready yet; return what is to be judged once nothing is awaited.
+
+        :param is_over: nobody waits any longer
+        """
+        if any(part.pending for part in found) and not is_over:
+            self._wait_for_instances(found, deadline)
+        return found
 
     def _leave_results(self, context: Context, found: "Sequence[LaunchResults]") -> "tuple[ServerResult, ...]":
         """Leave what became of every server and job, and return the former."""
@@ -198,7 +208,11 @@ class DrsRecoveryJobSensor(DrsSensor):
 
         aws = launch.aws(self.aws)
         hook = self.hook if aws == self.aws else DrsHook(**aws)
-        return find(launch, hook, ready=ready, members=self._members(), now=clock.now())
+        return find(launch, hook, ready=ready, members=self._members(), now=clock.now(), prepared=self.prepared())
+
+    def prepared(self) -> "Collection[str]":
+        """Return the servers whose instances are launched stopped, to be started later; for subclasses that do so."""
+        return ()
 
     def _link_job(self, launches: "Sequence[Launch]") -> None:
         region = launches[0].region or self.hook.region
@@ -216,7 +230,14 @@ class DrsRecoveryJobSensor(DrsSensor):
         """Return the deadline that the deferral carried; ``dag.test()`` drops it, the time then counts from now."""
         return parse_instant(carried) if carried else clock.now() + timedelta(seconds=self.timeout)
 
-    def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime) -> NoReturn:
+    def _wait_for_instances(
+        self,
+        found: "Sequence[LaunchResults]",
+        deadline: datetime,
+        *,
+        look_at: datetime | None = None,
+        stopped_until: datetime | None = None,
+    ) -> NoReturn:
         pending = [server for part in found for server in part.pending]
         from drs_provider.rules.launch.jobs import UNSEEN_FOR
         from drs_provider.triggers.instances import DrsInstancesTrigger
@@ -230,6 +251,8 @@ class DrsRecoveryJobSensor(DrsSensor):
                 ready=self._ready(),
                 deadline=deadline.isoformat(),
                 shown_by=(clock.now() + UNSEEN_FOR).isoformat(),
+                look_at=look_at.isoformat() if look_at else None,
+                stopped_until=stopped_until.isoformat() if stopped_until else None,
             ),
             method_name=self.instances_settled.__name__,
             kwargs={"deadline": deadline.isoformat()},
@@ -260,7 +283,8 @@ class DrsRecoveryJobSensor(DrsSensor):
     def _timed_out(self, context: Context) -> JobTimedOut:
         """Say that the time is over, and leave what became of every server until now."""
         try:
-            self._leave_results(context, [self._find(launch, self._ready()) for launch in self._launches()])
+            found = [self._find(launch, self._ready()) for launch in self._launches()]
+            self._leave_results(context, self.settle(context, found, clock.now(), is_over=True))
         except DrsProviderError as error:
             self.log.warning("what has become of the servers is not known: %s", error)
         return JobTimedOut(_job_ids(self._launches()), duration(timedelta(seconds=self.timeout)))

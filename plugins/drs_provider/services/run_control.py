@@ -67,6 +67,7 @@ class RunStart:
     """What a run is started with; what is None keeps the default of the trigger form.
 
     :param continue_run: the key of a run in the cloud that this one continues
+    :param launch: ``in_waves`` or ``ahead``
     """
 
     mode: str
@@ -78,6 +79,7 @@ class RunStart:
     replace_live_instances: bool = False
     continue_run: str | None = None
     replace_drills: bool = False
+    launch: str | None = None
 
     @property
     def conf(self) -> dict[str, JsonValue]:
@@ -92,6 +94,7 @@ class RunStart:
             "replace_live_instances": self.replace_live_instances or None,
             "replace_drills": self.replace_drills or None,
             "continue_run": self.continue_run,
+            "launch": self.launch,
         }
         return {name: value for name, value in asked.items() if value is not None}
 

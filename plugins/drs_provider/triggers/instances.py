@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -18,6 +18,8 @@ from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.rules.settings.launch_actions import still_running
 from drs_provider.triggers.answer_delay import not_before
 from drs_provider.triggers.instance_poller import InstanceDesk, desk_for
+
+_STOPPED: Final = ("STOPPED", "STOPPING")
 
 
 class DrsInstancesEvent(TypedDict):
@@ -44,11 +46,22 @@ class DrsInstancesTrigger(BaseTrigger):
     :param deadline: ISO instant after which the trigger fires ``timed_out``
     :param shown_by: ISO instant after which an instance that DRS does not show is not awaited any longer; None: it is
         until the deadline
+    :param look_at: ISO instant at which the trigger fires ``settled`` whatever is still on its way; None: it does not
+    :param stopped_until: ISO instant until which a stopped instance is on its way: its start was accepted just now
     """
 
-    def __init__(self, *, awaited: Sequence[Awaited], ready: Ready, deadline: str, shown_by: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        awaited: Sequence[Awaited],
+        ready: Ready,
+        deadline: str,
+        shown_by: str | None = None,
+        look_at: str | None = None,
+        stopped_until: str | None = None,
+    ) -> None:
         super().__init__()
-        self.shown_by = shown_by
+        self.shown_by, self.look_at, self.stopped_until = shown_by, look_at, stopped_until
         self.awaited = list(awaited)
         self.ready: Ready = ready
         self.deadline = deadline
@@ -62,6 +75,8 @@ class DrsInstancesTrigger(BaseTrigger):
                 "ready": self.ready,
                 "deadline": self.deadline,
                 "shown_by": self.shown_by,
+                "look_at": self.look_at,
+                "stopped_until": self.stopped_until,
             },
         )
 
@@ -86,10 +101,11 @@ class DrsInstancesTrigger(BaseTrigger):
         while now() < parse_instant(self.deadline):
             try:
                 is_late = self.shown_by is not None and now() >= parse_instant(self.shown_by)
+                is_starting = self.stopped_until is not None and now() < parse_instant(self.stopped_until)
                 pending = [
                     server
                     for desk, part in self._pairs(desks)
-                    for server in await self._pending_in(desk, part, is_late=is_late)
+                    for server in await self._pending_in(desk, part, is_late=is_late, is_starting=is_starting)
                 ]
             except DrsProviderError as error:
                 if not error.retryable:
@@ -100,7 +116,7 @@ class DrsInstancesTrigger(BaseTrigger):
                 self.log.warning("%s; retrying in %.1f s", error, pause)
                 await sleep(pause)
                 continue
-            if not pending:
+            if not pending or (self.look_at is not None and now() >= parse_instant(self.look_at)):
                 return DrsInstancesEvent(outcome="settled", detail="")
             refusals = 0
             await sleep(max(desk.period for desk in desks) * jitter())
@@ -109,7 +125,9 @@ class DrsInstancesTrigger(BaseTrigger):
     def _pairs(self, desks: Sequence[InstanceDesk]) -> Iterator[tuple[InstanceDesk, Awaited]]:
         return zip(desks, self.awaited, strict=True)
 
-    async def _pending_in(self, desk: InstanceDesk, part: Awaited, *, is_late: bool) -> list[str]:
+    async def _pending_in(
+        self, desk: InstanceDesk, part: Awaited, *, is_late: bool, is_starting: bool = False
+    ) -> list[str]:
         jobs = part["jobs"]
         found = await desk.ask(list(jobs))
         instances = {
@@ -117,7 +135,9 @@ class DrsInstancesTrigger(BaseTrigger):
             for instance in found.instances
             if instance.get("jobID") == jobs.get(instance["sourceServerID"])
         }
-        pending = [
+        starting = [server for server, item in instances.items() if item.get("ec2InstanceState") in _STOPPED]
+        pending = starting if is_starting else []
+        pending += [
             server
             for server in jobs
             if not (is_late and server not in instances)

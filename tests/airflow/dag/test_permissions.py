@@ -36,6 +36,8 @@ ROLL_BACK = (*BOTH[:-1], "StartRecoveriesOnly", "RollBackRecoveries")
 WAY_BACK = ("LookAtDrs", "ReverseWhatRuns")
 """A role of its own, without the backstop: it ends the replication of FAILBACK servers."""
 SOURCES = ("StopSourcesOfMigrations",)
+AHEAD = (*ROLES["recoveries"], "StartWhatWasLaunchedAhead")
+"""The role for recoveries of plans that launch ahead."""
 MODE = "drs-orchestrator:mode"
 COMMIT = "recovery: {commit: {approvers: [bob]}}\nrto: 45m"
 DRS = "drs.amazonaws.com"
@@ -52,7 +54,7 @@ def role(name):
 
 
 def test_every_policy_of_the_page_belongs_to_a_role():
-    assert set(POLICIES) == {sid for sids in (*ROLES.values(), ROLL_BACK, WAY_BACK, SOURCES) for sid in sids}
+    assert set(POLICIES) == {sid for sids in (*ROLES.values(), ROLL_BACK, WAY_BACK, SOURCES, AHEAD) for sid in sids}
     for policy in POLICIES.values():
         for statement in policy["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
@@ -73,7 +75,8 @@ def roles(simulator):
     """The two roles, with the policies of the page."""
     iam = simulator.client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
-    for name, sids in {**ROLES, "roll_back": ROLL_BACK, "failback": WAY_BACK, "sources": SOURCES}.items():
+    others = {"roll_back": ROLL_BACK, "failback": WAY_BACK, "sources": SOURCES, "ahead": AHEAD}
+    for name, sids in {**ROLES, **others}.items():
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
         for sid in sids:
             iam.put_role_policy(RoleName=name, PolicyName=sid, PolicyDocument=json.dumps(POLICIES[sid]))
@@ -205,6 +208,16 @@ def test_a_whole_drill_may_do_what_it_does_with_the_role_for_drills(run, watched
     assert found.refused == set()
     assert {"drs:StartRecovery", "drs:TerminateRecoveryInstances", "ec2:CreateTags", "drs:TagResource"} <= found.judged
     assert set(instances(simulator).values()) <= {"terminated"}
+
+
+def test_a_whole_recovery_that_launches_ahead_needs_one_policy_more(run, watched):
+    found = watched("ahead")
+
+    ended = run(SHOP.replace("rto: 45m", "launch: ahead"), mode="recovery", confirm="shop", reason="fire")
+
+    assert ended.report["verdict"] == "completed"
+    assert found.refused == set()
+    assert {"ec2:StartInstances", "drs:UpdateLaunchConfiguration"} <= found.judged
 
 
 def test_a_whole_recovery_may_do_what_it_does_with_the_role_for_recoveries(run, watched, simulator):

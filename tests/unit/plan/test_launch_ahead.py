@@ -12,12 +12,6 @@ THREE = """waves:
 """
 
 
-@pytest.fixture
-def _is_built(monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
-
-
-@pytest.mark.usefixtures("_is_built")
 @pytest.mark.parametrize(
     ("of_plan", "of_waves", "expected"),
     [
@@ -34,14 +28,12 @@ def test_a_wave_has_the_last_word(tmp_path, of_plan, of_waves, expected):
     assert [is_launched_ahead(plan, wave) for wave in plan.waves] == expected
 
 
-@pytest.mark.usefixtures("_is_built")
 def test_a_wave_of_steps_only_is_never_launched_ahead(tmp_path):
     plan = read_beside_groups(tmp_path, f"{PLAN}launch: ahead\n{THREE}").plans["p"].plan
 
     assert [is_launched_ahead(plan, wave) for wave in plan.waves] == [False, True, False]
 
 
-@pytest.mark.usefixtures("_is_built")
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -85,16 +77,6 @@ def test_what_contradicts_itself_is_said(tmp_path, written, said):
     assert said_of(tmp_path, written) == said
 
 
-def test_what_no_run_does_yet_is_refused_wherever_it_is_written(tmp_path):
-    written = f"{PLAN}launch: ahead\nwaves: [{{name: a, groups: [g1], launch: ahead}}]\n"
-    what = "nothing is launched ahead of its wave yet, so this would have no effect (write in_waves, or remove it)"
-
-    assert said_of(tmp_path, written) == [
-        f"x.yaml:3:9: launch: {what}",
-        f"x.yaml:4:41: waves.a.launch: {what}",
-    ]
-
-
 def test_in_waves_is_what_a_plan_means_that_says_nothing(tmp_path):
     silent = read_beside_groups(tmp_path, PLAN + WAVES).plans["p"]
     said = read_beside_groups(tmp_path, f"{PLAN}launch: in_waves\n{WAVES}").plans["p"]
@@ -102,7 +84,6 @@ def test_in_waves_is_what_a_plan_means_that_says_nothing(tmp_path):
     assert silent.digest == said.digest
 
 
-@pytest.mark.usefixtures("_is_built")
 def test_a_kept_plan_keeps_it(tmp_path):
     runnable = read_beside_groups(tmp_path, f"{PLAN}launch: ahead\n{THREE}").plans["p"]
     kept = read_kept(kept_text(runnable, tmp_path, run_id="manual"), "p", tmp_path)

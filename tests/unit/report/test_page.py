@@ -199,6 +199,27 @@ def test_the_page_says_what_an_operator_must_know(run, sentences):
     assert [sentence for sentence in sentences if sentence not in text] == []
 
 
+def test_it_says_how_far_the_data_of_the_waves_is_apart():
+    servers = {name: a_wave(name, 2, 10.0) for name in ("database", "web")}
+    taken = {"database": [100, 130], "web": [100.5, 191]}
+    waves = [
+        wave.model_copy(
+            update={
+                "servers": tuple(
+                    server.model_copy(update={"point_in_time": START + timedelta(seconds=second)})
+                    for server, second in zip(wave.servers, taken[name], strict=True)
+                )
+            }
+        )
+        for name, wave in servers.items()
+    ]
+
+    words = "between the oldest and the newest data of its servers"
+    assert f"1m 31s{words}" in page_of(a_run(waves)).text.replace("\n", "")
+    assert words not in page_of(a_run(waves[:1])).text
+    assert words not in page_of(a_run([waves[0], an_unstarted_wave("web", 2)])).text
+
+
 def test_failures_stand_before_everything_that_went_well():
     text = page_of(RUNS["failed"]).text
 

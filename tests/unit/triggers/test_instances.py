@@ -48,9 +48,9 @@ class World:
         return [event["outcome"] for event in asyncio.run(together())]
 
 
-def trigger(*servers, ready="running", job="drsjob-1", shown_by=None):
+def trigger(*servers, ready="running", job="drsjob-1", **instants):
     return DrsInstancesTrigger(
-        shown_by=(NOW + shown_by).isoformat() if shown_by else None,
+        **{name: (NOW + after).isoformat() for name, after in instants.items()},
         awaited=[{"aws": {}, "jobs": dict.fromkeys(servers, job)}],
         ready=ready,
         deadline=(NOW + timedelta(minutes=5)).isoformat(),
@@ -92,6 +92,25 @@ def test_an_instance_that_is_not_shown_is_not_awaited_for_ever(job, state, outco
 
     assert world.wait(trigger("s-1", job=job, shown_by=timedelta(minutes=2))) == [outcome]
     assert abs(world.now - NOW - looked_for) <= timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("state", "instants", "looked_for"),
+    [
+        pytest.param("STOPPED", {}, timedelta(0), id="nobody has started it"),
+        pytest.param("STOPPED", {"stopped_until": timedelta(seconds=30)}, timedelta(seconds=30), id="just started"),
+        pytest.param("STOPPING", {"stopped_until": timedelta(seconds=30)}, timedelta(seconds=30), id="just stopped"),
+        pytest.param("RUNNING", {"stopped_until": timedelta(seconds=30)}, timedelta(0), id="it runs at once"),
+        pytest.param("PENDING", {"look_at": timedelta(seconds=16)}, timedelta(seconds=16), id="another is asked again"),
+    ],
+)
+def test_what_was_started_may_still_be_called_stopped_and_what_was_refused_is_looked_at_again(
+    state, instants, looked_for
+):
+    world = World(state)
+
+    assert world.wait(trigger("s-1", **instants)) == ["settled"]
+    assert world.now - NOW == looked_for
 
 
 def test_throttling_slows_the_looks_down_and_a_refusal_ends_them():

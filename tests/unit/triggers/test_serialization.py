@@ -36,6 +36,8 @@ EXAMPLES = {
         "ready": "status_checks",
         "deadline": DEADLINE,
         "shown_by": "2026-01-01T11:00:00+00:00",
+        "look_at": "2026-01-01T10:00:15+00:00",
+        "stopped_until": "2026-01-01T10:00:30+00:00",
     },
     SsmTrigger: {
         "what": "commands",

@@ -18,7 +18,7 @@ from drs_provider.dag.waves.start import ServerOutcome, StartWave
 from drs_provider.dag.waves.watch import WatchWave
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.rules.run.names import ASIDE_GROUP, PREPARATION_GROUP, name_in_group
-from drs_provider.rules.run.shape import RunShape, WaveShape, WaveTarget
+from drs_provider.rules.run.shape import AskedBefore, RunShape, WaveShape, WaveTarget
 
 
 class Weight(TypedDict):
@@ -36,6 +36,7 @@ _ASIDE: Weight = {"priority_weight": 1, "weight_rule": "absolute"}
 
 _SETTINGS = "Launch settings of every wave, applied as soon as preflight has passed"
 _PREPARED = "What is done ahead of the waves: launch settings, and in a migration the last sync"
+_LAUNCHED = "What is done ahead of the waves: launch settings, and launches of instances that stay stopped"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def preparation_group(shape: RunShape) -> None:
     ahead = [wave for wave in shape.waves if wave.ahead_tasks]
     if not (ahead or has_settings(shape)):
         return
-    with preparation(_PREPARED if ahead else _SETTINGS):
+    with preparation(_PREPARED if ahead else _LAUNCHED if shape.has_launch_ahead else _SETTINGS):
         settings_tasks(shape)
+        _launches_ahead(shape)
         for wave in ahead:
             _last_sync(shape, wave, name_of=str)
 
@@ -84,6 +86,33 @@ def settings_tasks(shape: RunShape) -> None:
         for place in wave.targets:
             if place.settings_task:
                 _apply(shape, wave, place, place.settings_task)
+
+
+def _launches_ahead(shape: RunShape) -> None:
+    """Build what launches servers before their waves' turns, in the current group."""
+    if not shape.has_launch_ahead:
+        return
+    from drs_provider.dag.waves.launch_ahead import LaunchAhead
+
+    for wave in shape.waves:
+        for place in wave.targets:
+            if place.ahead_task:
+                LaunchAhead(
+                    task_id=place.ahead_task,
+                    task_display_name=place.titled(f"{wave_title(wave)}: launch ahead"),
+                    plan=shape.plan.name,
+                    digest=shape.digest,
+                    wave=wave.name,
+                    target=place.target,
+                    policy=shape.policy,
+                    approval_task_ids=shape.approval_tasks,
+                    asked_before=[AskedBefore(step.task_id) for step in shape.before if step.step.ASKS_PEOPLE],
+                    settings_task_id=place.settings_task or "",
+                    network=place.network,
+                    lifetime=shape.lifetime,
+                    trigger_rule=TriggerRule.NONE_FAILED,
+                    **CHAIN,
+                )
 
 
 def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
@@ -251,6 +280,7 @@ def _start(shape: RunShape, wave: WaveShape, place: WaveTarget, kinds: LaunchKin
         **CHAIN,
     )
     start.asked_before = wave.asked_before
+    start.ahead_task_id = place.ahead_task or ""
     return start
 
 

@@ -45,6 +45,8 @@ class StartWave(DrsStartRecoveryOperator):
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from preflight
     asked_before: Sequence[AskedBefore] = ()
+    ahead_task_id: str = ""
+    """What launches servers of the wave before its turn; empty: nothing does."""
     PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
 
     def __init__(
@@ -153,9 +155,34 @@ class StartWave(DrsStartRecoveryOperator):
         if self.purpose.yields:
             ensure_not_taken_over(context, preflight, self.hook)
         self.tags = life_tags(self.purpose, now=self._now(), lifetime=self.lifetime)
-        # The others of a boot order are launched by the task that watches these.
+        # The others of a boot order are launched by the task that watches these; what waits stopped, all at once.
         first = stages(wave.servers)[0]
-        self.source_server_ids = [server.server_id for server in self.servers if server.server_id in first]
+        self.source_server_ids = [
+            server.server_id for server in self.servers if server.ahead or server.server_id in first
+        ]
+        if self.ahead_task_id:
+            self._remember_ahead(context)
+
+    def _launched_ahead(self, context: Context) -> "Launch | None":
+        """Return what was launched of the wave before its turn; None: nothing was."""
+        from drs_provider.rules.run.handover import Launch
+
+        return pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
+
+    def _remember_ahead(self, context: Context) -> None:
+        """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""
+        from drs_provider.rules.run.handover import LaunchAttempt, StartedJob
+        from drs_provider.services.launch.launch_memory import Memory
+        from drs_provider.services.store import load
+
+        launch, store = self._launched_ahead(context), task_memory(context)
+        if launch is None or load(store, LaunchAttempt) is not None:
+            return
+        memory, request = Memory(store, max_tries=context["ti"].max_tries), self._request(context)
+        for number, job in enumerate(launch.jobs):
+            tags = request.own_tags(chunk=number, attempt=job.attempt)
+            memory.keep_job(StartedJob(job_id=job.job_id, created_at=job.created_at, tags=tags, servers=job.servers))
+        memory.begin(launch.attempt)
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""
@@ -187,8 +214,12 @@ class StartWave(DrsStartRecoveryOperator):
             len(self.servers),
             some([server.hostname for server in self.servers], MANY),
         )
-        kept = load(task_memory(context), PinnedPoints)
-        whole = launch.model_copy(update={"tags": dict(self.tags or {}), "points": kept.points if kept else {}})
+        kept, ahead = load(task_memory(context), PinnedPoints), self._launched_ahead(context)
+        points = {**(ahead.points if ahead else {}), **(kept.points if kept else {})}
+        # Of what was launched before the turn, its own task knows whether that was found or started.
+        adopted = {job.job_id: job.adopted for job in (ahead.jobs if ahead else ())}
+        jobs = tuple(job.model_copy(update={"adopted": adopted.get(job.job_id, job.adopted)}) for job in launch.jobs)
+        whole = launch.model_copy(update={"jobs": jobs, "tags": dict(self.tags or {}), "points": points})
         leave(context["ti"], whole)
         most = conf.getint("core", "max_map_length", fallback=MOST_SQUARES)
         return [square.to_json() for square in squares_of(self.servers, most)]

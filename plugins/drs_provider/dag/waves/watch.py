@@ -1,6 +1,7 @@
 """The task that sees a wave through: it waits for the jobs, launches what comes next, and judges once over all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +19,7 @@ from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.exceptions import AwsError, DrsProviderError
 from drs_provider.formatting import duration
-from drs_provider.operators.base import failing_for_good
+from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
 from drs_provider.operators.task_memory import task_memory
@@ -67,7 +68,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.settings_task_ids = dict(settings_task_ids or {})
-        self.is_cut_short = self.is_astray = False
+        self.is_cut_short = self.is_astray = self.held_back = False
         self.passed_over: RunOrder | None = None
 
     def prepare(self, context: Context) -> None:
@@ -119,12 +120,32 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         self.__dict__["passed_over"] = passed_over(context)
 
     def execute(self, context: Context) -> Any:
-        """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now."""
-        if passed_over(context) is None:
-            return super().execute(context)
+        """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now.
+
+        Jobs that were started ahead of the wave may have ended: then its instances are started without a wait.
+        """
         with failing_for_good():
             self.prepare(context)
-            return self._judge(context, clock.now(), last_word=True)
+            if self.passed_over is not None:
+                return self._judge(context, clock.now(), last_word=True)
+            if self.rounds.prepared and self._have_jobs_ended():
+                self._link_job(self._launches())
+                return self._judge(context, self._deadline(None))
+        return super().execute(context)
+
+    def _have_jobs_ended(self) -> bool:
+        """Tell whether every job of the wave is known to have ended; what AWS does not answer is not known."""
+        from drs_provider.rules.launch.jobs import ENDED_STATUS
+
+        for launch in self._launches():
+            try:
+                jobs = self.hook_of(launch).jobs(launch.job_ids)
+            except AwsError as error:
+                self.log.warning("Whether the jobs have ended is not known yet: %s", error)
+                return False
+            if {str(job["jobID"]) for job in jobs if job.get("status") == ENDED_STATUS} != {*launch.job_ids}:
+                return False
+        return True
 
     def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
         """Ask what became of a launch; of a failed wave that is passed over, what cannot be asked is not known."""
@@ -137,6 +158,47 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
                 raise
             self.log.warning("What became of the servers in %s is not known: %s", launch.region, error)
             return unknown_results(launch, self._members(), str(error))
+
+    def prepared(self) -> "Collection[str]":
+        """Return the servers that wait stopped for the wave's turn."""
+        return self.rounds.prepared
+
+    def settle(
+        self, context: Context, found: "list[LaunchResults]", deadline: datetime, *, is_over: bool
+    ) -> "list[LaunchResults]":
+        """Start what was launched stopped, stage by stage, and wait for it; return what is to be judged then."""
+        from drs_provider.services.launch.prepared_rounds import start_prepared
+
+        if not self.rounds.prepared:
+            return super().settle(context, found, deadline, is_over=is_over)
+        order = self._why_not_started(context)
+        why = order or (self._nobody_waits() if is_over else None)
+        with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
+            step = start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=why)
+        self.__dict__["held_back"] = bool(order and step.held_back)
+        holder = {result.server_id: result.job_id or "" for result in step.results}
+        settled = [
+            replace(
+                part,
+                results=tuple(result for result in step.results if result.server_id in _servers_in(part)),
+                pending={server: holder[server] for server in step.awaited if server in _servers_in(part)},
+            )
+            for part in found
+        ]
+        for server, words in step.awaited.items():
+            self.log.info("%s: %s", server, words)
+        if step.awaited and not is_over:
+            self._wait_for_instances(settled, deadline, look_at=step.look_at, stopped_until=step.stopped_until)
+        return settled
+
+    def _why_not_started(self, context: Context) -> str | None:
+        """Say by which person's order nothing more of the wave is started."""
+        if self.passed_over is not None:
+            return self.passed_over.message
+        return cancelled_watch(context, self.start_task_ids)
+
+    def _nobody_waits(self) -> str:
+        return f"the {duration(timedelta(seconds=self.timeout))} of the wave's timeout are over"
 
     @staticmethod
     def _cleaned_up(context: Context, launches: "Iterable[Launch]") -> list[str]:
@@ -165,9 +227,23 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
             self.log.warning("The instances were not looked after: %s", error)
             judged, checks = tuple(results), InstanceChecks()
         leave(context["ti"], checks)
-        self.is_cut_short = step.is_cut_short
+        self._set_started(judged)
+        self.is_cut_short = step.is_cut_short or self.held_back
         self.is_astray = any(check.is_astray for check in checks.servers.values())
         return (*judged, *step.missing)
+
+    def _set_started(self, results: "Sequence[ServerResult]") -> None:
+        """Set launch settings back for the servers that run; one that cannot be is said, and takes nothing away."""
+        from drs_provider.services.launch.prepared_rounds import set_started
+
+        try:
+            set_started(self.rounds, results)
+        except DrsProviderError as error:
+            self.log.warning(
+                "The launch settings of the wave's servers still say that a launch stays stopped: %s. Set \"Start "
+                'instance upon launch" for them in the DRS console',
+                error,
+            )
 
     def _launch_rest(self, context: Context, results: "Sequence[ServerResult]") -> "Judge":
         """Launch what comes next and wait for it; return only where there is nothing more to launch."""
@@ -275,6 +351,10 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         return tolerance("0") if self.is_cut_short else super()._tolerance()
 
 
+def _servers_in(part: "LaunchResults") -> set[str]:
+    return {result.server_id for result in part.results}
+
+
 class _Guard:
     """What a round needs of the run around it; see ``services.wave_rounds.LaunchGuard``."""
 
@@ -315,6 +395,16 @@ class _Guard:
         servers = {server.server_id: server for server in rounds.servers}
         network = self._network_in(launched)
         return in_this_run(self._context, settings, servers, purpose=rounds.purpose, network=network)
+
+    def ensure_may_start(self, launched: "TargetLaunch", hook: "LaunchSettingsHook") -> None:
+        """Look once more before instances run: a drill gives way to a recovery, and must not run in production."""
+        from drs_provider.dag.waves.network import ensure_still_isolated, network_of
+
+        purpose, number = self._task.rounds.purpose, self._network_in(launched)
+        if purpose.yields:
+            self.ensure_not_taken_over(hook)
+        if number and purpose.uses_drill_network:
+            ensure_still_isolated(network_of(self._context, number), launched.launch.aws(self._task.aws))
 
     def marks(self, launched: "TargetLaunch") -> Mapping[str, str]:
         """Return the tags that say whose temporary launch settings a server has."""

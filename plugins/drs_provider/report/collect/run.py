@@ -188,8 +188,12 @@ def _lost(wave: str, preflight: PreflightResult | None) -> tuple[str, ...]:
 
 
 def _launches(shape: WaveShape, left: LeftDocuments) -> Iterator[Launch]:
-    for task in shape.start_tasks:
-        if launch := left.of(task, Launch):
+    started = [launch for task in shape.start_tasks if (launch := left.of(task, Launch))]
+    known = {job_id for launch in started for job_id in launch.job_ids}
+    yield from started
+    for task in shape.launch_ahead_tasks:
+        launch = left.of(task, Launch)
+        if launch and not known.intersection(launch.job_ids):
             yield launch
     if shape.watch_task and (later := left.of(shape.watch_task, LaterLaunches)):
         yield from later.launches
@@ -267,7 +271,8 @@ class _Servers:
         if (found := self.found.get(state.server_id)) and (
             result is None or (result.status == "unknown" and (found.instance_id or not result.instance_id))
         ):
-            facts |= {"instance_id": found.instance_id, "instance_state": found.instance_state, "reason": found.words}
+            reason = state.reason if state.status is ServerStatus.PREPARED else found.words
+            facts |= {"instance_id": found.instance_id, "instance_state": found.instance_state, "reason": reason}
             facts |= {"protected": found.protected, "not_protected": found.not_protected}
         if point := self.points.get(state.server_id):
             facts["point"] = point

@@ -58,6 +58,14 @@ def settings_ahead(settings: Settings) -> dict[str, Any]:
     return {**settings, "disposition": "stopped"}
 
 
+def settings_in_turn(settings: Settings) -> dict[str, Any]:
+    """Return the settings by which a server of a plan that launches ahead is launched in its turn all the same.
+
+    It is started, unless the plan wants it stopped: an earlier run that broke off may have left it stopped in DRS.
+    """
+    return {"disposition": "started", **settings}
+
+
 def ahead_notes(where: str, waves: Mapping[str, Iterable[AheadCandidate]], purpose: Purpose) -> tuple[str, ...]:
     """Say for the log of preflight who is launched ahead, and who is not for which reason.
 

@@ -7,6 +7,7 @@ never asked twice for nothing, and an instance that runs is never touched.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Final, Literal
 
 from drs_provider.formatting import plural
@@ -27,6 +28,9 @@ MOST_STARTS: Final = 3
 
 HELD: Final = "not started: servers that boot before it failed"
 """Why an instance was never started although it was prepared, and nobody has ended the wave."""
+
+NOT_STARTED: Final = "prepared, not started"
+"""Of a server whose instance is there, stopped, and whose wave has not started it."""
 
 _SETTLED: Final = frozenset({"up", "give_up"})
 _ENDING: Final = frozenset({"SHUTTING-DOWN", *GONE_STATES})
@@ -57,6 +61,7 @@ class AheadServer:
     :param starts: the starts of its present instance that were asked for, oldest first
     :param may_relaunch: whether it may be launched once more, should this launch come to nothing
     :param is_started: whether its wave starts it; false: the plan wants it stopped
+    :param acting: what runs on it still, so that it is not ready; empty: nothing
     """
 
     server_id: str
@@ -68,6 +73,7 @@ class AheadServer:
     may_relaunch: bool = False
     is_started: bool = True
     reason: str = ""
+    acting: str = ""
 
     @property
     def accepted(self) -> tuple[StartTry, ...]:
@@ -102,25 +108,23 @@ def next_action(  # noqa: PLR0911 - one line per state
     if server.state in _ENDING:
         return _lost(server, f"its instance is {server.state}")
     if server.state == "STOPPING":
-        return NextAction("wait", "its instance is stopping")
+        return NextAction("wait", "its instance is stopping", at=now + SETTLES_WITHIN)
     if not is_turn:
-        return NextAction("wait", "prepared, not started" if server.state == "STOPPED" else "started before its turn")
+        return NextAction("wait", NOT_STARTED if server.state == "STOPPED" else "started before its turn")
     if server.state == "STOPPED":
-        return _start(server, ready, now) if server.is_started else NextAction("up", "the plan wants it stopped")
+        return _start(server, now) if server.is_started else NextAction("up", "the plan wants it stopped")
     return _booting(server, ready)
 
 
 def _booting(server: AheadServer, ready: Ready) -> NextAction:
-    if ready == "launched":
-        return NextAction("up")
-    if server.state != "RUNNING":
+    if ready != "launched" and server.state != "RUNNING":
         return NextAction("wait", "its instance boots")
     if ready == "status_checks" and server.checks:
         return NextAction("wait", f"EC2's status checks say: {server.checks}")
-    return NextAction("up")
+    return NextAction("wait", server.acting) if server.acting else NextAction("up")
 
 
-def _start(server: AheadServer, ready: Ready, now: datetime) -> NextAction:
+def _start(server: AheadServer, now: datetime) -> NextAction:
     """Decide about an instance that EC2 calls stopped although its turn has come."""
     if not server.starts:
         return NextAction("start")
@@ -129,8 +133,6 @@ def _start(server: AheadServer, ready: Ready, now: datetime) -> NextAction:
         return _refused(server, last, now)
     if now - last.at < SETTLES_WITHIN:
         return NextAction("wait", "its start was accepted", at=last.at + SETTLES_WITHIN)
-    if ready == "launched":
-        return NextAction("up", "it was started, and has stopped since")
     if len(server.accepted) < MOST_STARTS:
         return NextAction("start", "it stopped by itself")
     return _lost(server, f"its instance stops by itself, after {plural(len(server.accepted), 'start')}")
@@ -139,8 +141,8 @@ def _start(server: AheadServer, ready: Ready, now: datetime) -> NextAction:
 def _refused(server: AheadServer, last: StartTry, now: datetime) -> NextAction:
     if not last.is_capacity:
         return _lost(server, f"EC2 refused its start: {last.refused}")
-    since = next(start.at for start in server.starts if start.is_capacity)
-    if now - since >= CAPACITY_PATIENCE:
+    series = tuple(takewhile(lambda start: start.is_capacity and bool(start.refused), reversed(server.starts)))
+    if now - series[-1].at >= CAPACITY_PATIENCE:
         return _lost(server, f"EC2 refused its start: {last.refused}")
     if now - last.at < CAPACITY_PAUSE:
         return NextAction("wait", f"EC2 has no capacity for it now: {last.refused}", at=last.at + CAPACITY_PAUSE)
@@ -157,11 +159,13 @@ class WaveStep:
 
     :param is_over: nothing is left to be done or awaited: the wave is judged
     :param held: servers whose turn never comes, since those that boot before them failed
+    :param behind: servers whose turn in the boot order has not come
     """
 
     actions: dict[str, NextAction]
     is_over: bool
     held: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
     def all_that(self, action: Action) -> tuple[str, ...]:
         """Return the servers with this action, in boot order."""
@@ -183,6 +187,7 @@ def wave_step(
     critical = sum(server.critical for stage in stages for server in stage)
     actions: dict[str, NextAction] = {}
     held: list[str] = []
+    behind: list[str] = []
     lost, opens, is_lost = 0, is_turn, False
     for stage in stages:
         chosen = {server.server_id: next_action(server, is_turn=opens, ready=ready, now=now) for server in stage}
@@ -191,11 +196,12 @@ def wave_step(
             chosen.update(dict.fromkeys(waiting, NextAction("wait", HELD)))
             held += waiting
         actions.update(chosen)
+        behind += () if opens else (server for server, found in chosen.items() if found.action not in _SETTLED)
         lost += sum(server.critical and chosen[server.server_id].action == "give_up" for server in stage)
         is_lost = is_lost or (opens and bool(lost) and not allows(lost, critical) and _is_settled(chosen.values()))
         opens = opens and not is_lost and _is_settled(chosen.values())
     waited = [server for server, found in actions.items() if found.action not in _SETTLED]
-    return WaveStep(actions, is_over=is_turn and set(waited) <= set(held), held=tuple(held))
+    return WaveStep(actions, is_turn and set(waited) <= set(held), tuple(held), tuple(behind))
 
 
 def _is_settled(actions: Iterable[NextAction]) -> bool:

@@ -40,7 +40,7 @@ def launch_order(rows: Sequence[Sequence[str]], servers: Mapping[str, Iterable[S
     """
     found = []
     for row in rows:
-        waves = {wave: sorted(servers.get(wave, ()), key=_biggest_first) for wave in row}
+        waves = {wave: sorted(servers.get(wave, ()), key=biggest_first) for wave in row}
         biggest = sorted(waves, key=lambda wave: -sum(server.gigabytes for server in waves[wave]))
         found += [
             WaveLaunch(wave, tuple(server.server_id for server in waves[wave])) for wave in biggest if waves[wave]
@@ -48,7 +48,8 @@ def launch_order(rows: Sequence[Sequence[str]], servers: Mapping[str, Iterable[S
     return tuple(found)
 
 
-def _biggest_first(server: SizedServer) -> tuple[int, str]:
+def biggest_first(server: SizedServer) -> tuple[int, str]:
+    """Sort key of the order in which servers are launched ahead: the biggest take longest."""
     return -server.gigabytes, server.server_id
 
 

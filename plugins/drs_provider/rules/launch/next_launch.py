@@ -352,6 +352,11 @@ def _states(progress: WaveProgress, results: Mapping[str, ServerResult]) -> list
     ]
 
 
+def may_try_again(progress: WaveProgress, result: ServerResult) -> bool:
+    """Tell whether a server would be launched again, should its launch come to nothing as this result says."""
+    return progress.plan_changed is None and _next_try(progress, result) is not None
+
+
 def _next_try(progress: WaveProgress, result: ServerResult) -> Try | None:
     server = next(server for server in progress.servers if server.server_id == result.server_id)
     point, job = progress.points.get(result.server_id), newest(progress.jobs).get(result.server_id)

@@ -15,13 +15,13 @@ from drs_provider.rules.servers import Answer, is_live
 LOOK_BACK: Final = timedelta(days=14)
 """How far back jobs of a run that is to be continued are looked for; DRS's own memory of jobs is not documented."""
 
-State = Literal["launched", "running", "failed", "gone", "not_started"]
-STATES: tuple[State, ...] = ("launched", "running", "failed", "gone", "not_started")
+State = Literal["launched", "prepared", "running", "failed", "gone", "not_started"]
+STATES: tuple[State, ...] = ("launched", "prepared", "running", "failed", "gone", "not_started")
 
 
 @dataclass(frozen=True)
 class FoundServer:
-    """One server of a wave. ``gone``: it was launched, and its instance is no more."""
+    """One server of a wave. ``gone``: it was launched, and its instance is no more. ``prepared``: that is stopped."""
 
     server_id: str
     hostname: str
@@ -61,7 +61,7 @@ class FoundRun:
     def is_over(self) -> bool:
         """Whether nothing of it is there any more: a drill that was cleaned up."""
         states = {server.state for wave in self.waves for server in wave.servers}
-        return not states & {"launched", "running"}
+        return not states & {"launched", "prepared", "running"}
 
     @property
     def is_finished(self) -> bool:
@@ -110,7 +110,7 @@ def find_runs(
     :param jobs: jobs of all the plan's accounts and Regions
     :param instances: items of DescribeRecoveryInstances of the same
     """
-    alive = {(str(i.get("jobID")), str(i.get("sourceServerID"))): is_live(i) for i in instances}
+    alive = {(str(i.get("jobID")), str(i.get("sourceServerID"))): _life(i) for i in instances}
     keys = {tags[RUN]: None for job in jobs if (tags := job.get("tags") or {}).get(PLAN) == dag_id and RUN in tags}
     found = []
     for key in keys:
@@ -130,7 +130,7 @@ def _wave(
     name: str,
     servers: Sequence[tuple[str, str]],
     ours: Sequence[Answer],
-    alive: Mapping[tuple[str, str], bool],
+    alive: Mapping[tuple[str, str], State],
     now: datetime,
 ) -> FoundWave:
     newest: dict[str, Answer] = {}
@@ -144,7 +144,7 @@ def _server(
     server_id: str,
     hostname: str,
     job: Answer | None,
-    alive: Mapping[tuple[str, str], bool],
+    alive: Mapping[tuple[str, str], State],
     now: datetime,
 ) -> FoundServer:
     if job is None:
@@ -155,8 +155,14 @@ def _server(
     if server_id not in read.launched:
         return FoundServer(server_id, hostname, "gone" if _was_terminated(job, server_id) else "failed", job_id)
     is_fresh = read.ended_at is not None and now - read.ended_at < UNSEEN_FOR
-    lives = alive.get((job_id, server_id), is_fresh)  # one just launched may not be described yet
-    return FoundServer(server_id, hostname, "launched" if lives else "gone", job_id)
+    unseen: State = "launched" if is_fresh else "gone"  # one just launched may not be described yet
+    return FoundServer(server_id, hostname, alive.get((job_id, server_id), unseen), job_id)
+
+
+def _life(instance: Answer) -> State:
+    if not is_live(instance):
+        return "gone"
+    return "prepared" if instance.get("ec2InstanceState") == "STOPPED" else "launched"
 
 
 def _was_terminated(job: Answer, server_id: str) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drs_provider.plan.model import is_launched_ahead
 from drs_provider.rules.ahead.eligibility import AheadCandidate, ahead_notes, why_in_its_wave
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.purpose import Purpose
@@ -37,8 +36,14 @@ class AheadLook:
 
 
 def waves_ahead(shape: RunShape) -> tuple[str, ...]:
-    """Give the chosen waves whose servers the plan launches ahead."""
-    return tuple(wave.name for wave in shape.chosen_waves if is_launched_ahead(shape.plan, wave.wave))
+    """Give the chosen waves whose servers the plan launches ahead, where the run does so."""
+    planned = waves_of_plan(shape) if shape.launches_ahead else ()
+    return tuple(wave.name for wave in shape.chosen_waves if wave.name in planned)
+
+
+def waves_of_plan(shape: RunShape) -> tuple[str, ...]:
+    """Give the waves whose servers the plan launches ahead, whatever the run does."""
+    return tuple(wave.name for wave in shape.waves if wave.launch_ahead_tasks)
 
 
 def look_ahead(

@@ -159,7 +159,7 @@ def machine_of(source: Answer, *, hostname: str, configured_type: str | None, ri
     properties = source.get("sourceProperties") or {}
     cores = sum(int(cpu.get("cores") or 0) for cpu in properties.get("cpus") or ()) or 2
     memory = float(properties.get("ramBytes") or 0) / GIB
-    disks = sum(float(disk.get("bytes") or 0) for disk in properties.get("disks") or ()) / GIB
+    disks = _gib_of_disks(source)
     system = str((properties.get("os") or {}).get("fullString") or "").lower()
     is_right_sized = right_sizing in ("BASIC", "IN_AWS")
     recommended = properties.get("recommendedInstanceType") if right_sizing == "IN_AWS" else None
@@ -168,6 +168,16 @@ def machine_of(source: Answer, *, hostname: str, configured_type: str | None, ri
     return Machine(
         str(source.get("sourceServerID", "")), hostname, str(kind), "windows" in system, disks, is_known=is_known
     )
+
+
+def gigabytes_of(source: Answer | None) -> int:
+    """Return the size of a source server's disks together, in whole GiB; 0: not known."""
+    return round(_gib_of_disks(source or {}))
+
+
+def _gib_of_disks(source: Answer) -> float:
+    disks = (source.get("sourceProperties") or {}).get("disks") or ()
+    return sum(float(disk.get("bytes") or 0) for disk in disks) / GIB
 
 
 def right_sized(cores: int, memory_gib: float) -> str:

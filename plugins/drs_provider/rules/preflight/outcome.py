@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration
 from drs_provider.plan.model import origin_of_group
-from drs_provider.rules.ahead.eligibility import settings_ahead
+from drs_provider.rules.ahead.eligibility import settings_ahead, settings_in_turn
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point, in_words, skew
 from drs_provider.rules.migration.source_instances import source_of
-from drs_provider.rules.preflight.cost import Estimate
+from drs_provider.rules.preflight.cost import Estimate, gigabytes_of
 from drs_provider.rules.preflight.table import TableRow, grouped, refused_table, row_of, table
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.run.approvals import is_needed
@@ -248,6 +249,7 @@ class PreflightOutcome:
             point_in_time=self.request.point_in_time,
             replace_live_instances=self.request.replace_live_instances,
             replace_drills=self.request.replace_drills,
+            launch="ahead" if self.shape.launches_ahead and self.shape.has_launch_ahead else "in_waves",
             continue_run=self.request.continue_run,
             installation=self.installation,
             continued_installation=self.continued_installation,
@@ -282,6 +284,11 @@ class PreflightOutcome:
                 for wave, servers in self.roster.waves.items()
             },
         )
+
+    @cached_property
+    def _groups_ahead(self) -> frozenset[str]:
+        """The groups whose servers the plan launches ahead, as far as they may be."""
+        return frozenset(name for wave in self.shape.waves if wave.launch_ahead_tasks for name in wave.wave.groups)
 
     def _age(self, server: RosterServer) -> timedelta | None:
         point = self.look(server).point
@@ -319,6 +326,9 @@ class PreflightOutcome:
 
     def _left_server(self, server: RosterServer) -> PreflightServer:
         look, is_ahead = self.look(server), server.server_id in self.ahead
+        is_planned, settings = server.group in self._groups_ahead, dict(server.settings)
+        if is_planned:
+            settings = settings_ahead(settings) if is_ahead else settings_in_turn(settings)
         return PreflightServer(
             server_id=server.server_id,
             hostname=server.hostname,
@@ -327,13 +337,14 @@ class PreflightOutcome:
             region=server.target.region,
             lag=server.lag,
             order=server.order,
-            settings=settings_ahead(server.settings) if is_ahead else dict(server.settings),
+            settings=settings,
             placement=look.placement,
             point=look.point,
             source=self.source(server) if self.stops_sources else None,
             goes_back_for=server.goes_back_for,
             ahead=is_ahead,
-            is_started=is_ahead and server.settings.get("disposition") != "stopped",
+            is_started=is_planned and server.settings.get("disposition") != "stopped",
+            gigabytes=gigabytes_of(look.source) if is_ahead else 0,
         )
 
 

@@ -16,6 +16,7 @@ Bite = Literal[
     "roll_back",
     "settings",
     "protection",
+    "ahead",
     "reversal",
     "clients",
     "removal",
@@ -31,6 +32,7 @@ BITES: Final[Mapping[Bite, str]] = {
     "roll_back": "in a roll back: what the recovery launched stays, and the run fails",
     "settings": "before the wave: its launch settings cannot be brought to what the plan wants",
     "protection": "after the launch: recovered instances are not protected from termination",
+    "ahead": "when a wave's turn comes: instances that were launched ahead stay stopped",
     "reversal": "at the reversal: nothing is replicated back, or protected again after a failback",
     "clients": "after the last sync: no machine of a data centre is converted, with the writes stopped by then",
     "removal": "in the clean-up after a failback: FAILBACK servers and recovered instances stay and cost money",
@@ -145,13 +147,14 @@ class Gaps:
 
 
 def questions(
-    purpose: Purpose, *, settings: bool, launch_actions: bool, commit: bool = False
+    purpose: Purpose, *, settings: bool, launch_actions: bool, commit: bool = False, ahead: bool = False
 ) -> tuple[PermissionQuestion, ...]:
     """Return what a run needs, beyond what preflight has already called itself.
 
     :param settings: whether the plan sets launch settings in this account and Region
     :param launch_actions: whether it declares DRS launch actions there
     :param commit: whether its recoveries may be rolled back
+    :param ahead: whether the run launches servers ahead of their waves, and starts them in their turn
     """
     found = [
         PermissionQuestion("call", _CALLS),
@@ -172,6 +175,8 @@ def questions(
         found.append(PermissionQuestion("settings", _ACTIONS))
     if purpose.protects_instances:
         found.append(PermissionQuestion("protection", ("ec2:ModifyInstanceAttribute",)))
+    if ahead:
+        found.append(PermissionQuestion("ahead", ("ec2:StartInstances",)))
     return tuple(replace(question, mode=purpose.section) for question in found)
 
 

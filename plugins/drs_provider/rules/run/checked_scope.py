@@ -29,7 +29,7 @@ def deviations(found: PreflightResult, params: Mapping[str, object]) -> Iterator
 
     :param params: the run's parameters, as Airflow keeps them with the run
     """
-    for field, checked in (("mode", found.mode), ("continue_run", found.continue_run)):
+    for field, checked in (("mode", found.mode), ("launch", found.launch), ("continue_run", found.continue_run)):
         if field in params and (checked or None) != (params[field] or None):
             yield Deviation(f"{field} {checked!r}", repr(params[field]))
     for field, allowed in (

@@ -51,6 +51,8 @@ STOP_SOURCES: Final = "stop_sources"
 STOP_ORIGINALS: Final = "stop_originals"
 """Stops the instances in the origin that DRS launches the servers of a wave into."""
 LAUNCH_SETTINGS: Final = "launch_settings"
+LAUNCH_AHEAD: Final = "launch_ahead"
+"""Launches the servers of a wave before its turn, stopped."""
 START: Final = "start_recovery"
 WATCH: Final = "recovery_job"
 TAG_INSTANCES: Final = "tag_instances"
@@ -73,6 +75,7 @@ WAVE_TASKS: Final = (
     STOP_SOURCES,
     STOP_ORIGINALS,
     LAUNCH_SETTINGS,
+    LAUNCH_AHEAD,
     START,
     WATCH,
     TAG_INSTANCES,
@@ -84,7 +87,15 @@ WAVE_TASKS: Final = (
     NOTIFICATIONS,
 )
 """Every task of a wave that is no step of its plan."""
-BESIDE_WAVE: Final = (SERVERS, DRILL_SERVERS, LAUNCH_SETTINGS, FINAL_SYNC, TAG_INSTANCES, NOTIFICATIONS)
+BESIDE_WAVE: Final = (
+    SERVERS,
+    DRILL_SERVERS,
+    LAUNCH_SETTINGS,
+    LAUNCH_AHEAD,
+    FINAL_SYNC,
+    TAG_INSTANCES,
+    NOTIFICATIONS,
+)
 """Tasks of a wave that run ahead of it or beside it: they say nothing of how far it is."""
 
 # Tasks of the group preflight, by what they do.
@@ -154,6 +165,7 @@ _SQUARES: Final = (SERVERS, DRILL_SERVERS)
 _NUMBERED: Final = frozenset(
     {
         LAUNCH_SETTINGS,
+        LAUNCH_AHEAD,
         START,
         SERVERS,
         START_DRILL,

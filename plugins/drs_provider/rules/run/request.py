@@ -9,6 +9,7 @@ from typing import Final
 
 from drs_provider.exceptions import PreflightRefused
 from drs_provider.formatting import duration, joined, parse_instant, plural
+from drs_provider.plan.model import LaunchTime
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.recovery_points import LATEST, read_point_in_time
 from drs_provider.rules.purpose import (
@@ -35,7 +36,8 @@ class RunRequest:
 
     ``point_in_time`` is ``latest`` or an ISO 8601 instant in UTC, to the second. ``continue_run``: key of the run, most
     likely of another Airflow, that this one goes on with. ``replace_live_instances`` is never true in a drill.
-    ``replace_drills``: drill instances that others have launched may be terminated.
+    ``replace_drills``: drill instances that others have launched may be terminated. ``launch``: whether waves that the
+    plan launches ahead are; ``in_waves``: each is launched in its turn.
     """
 
     mode: str
@@ -46,6 +48,7 @@ class RunRequest:
     reason: str
     continue_run: str | None = None
     replace_drills: bool = False
+    launch: LaunchTime = "in_waves"
 
     @property
     def purpose(self) -> Purpose:
@@ -100,6 +103,7 @@ def read_request(
     late: timedelta | None = None,
     by_plan: bool = False,
     purposes: Sequence[Purpose] = PURPOSES,
+    has_launch_ahead: bool = False,
 ) -> RunRequest:
     """Read the trigger form, or raise ``PreflightRefused`` with everything that is wrong with it.
 
@@ -108,8 +112,10 @@ def read_request(
     :param late: by how much a schedule's tick is too late, see :func:`lateness`
     :param purposes: the kinds of run that its DAG has
     :param by_plan: a step of another plan's run has started it and has proven that: the person behind it is that run's
+    :param has_launch_ahead: whether the plan launches any wave ahead of its turn
     """
-    problems = list(_problems(params, purposes, plan=plan, waves=waves, run_type=run_type, by_plan=by_plan))
+    problems = list(_launch_problems(params, has_launch_ahead=has_launch_ahead))
+    problems += list(_problems(params, purposes, plan=plan, waves=waves, run_type=run_type, by_plan=by_plan))
     if late is not None:
         problems.append(too_late(DRILL.name, late, plan=plan))
     as_of = None
@@ -129,6 +135,7 @@ def read_request(
         reason=_text(params.get("reason")).strip(),
         continue_run=_text(params.get("continue_run")) or None,
         replace_drills=params.get("replace_drills") is True,
+        launch="ahead" if has_launch_ahead and params.get("launch", "ahead") == "ahead" else "in_waves",
     )
 
 
@@ -141,6 +148,14 @@ def read_names(value: object) -> tuple[str, ...]:
     if isinstance(value, list | tuple):
         return tuple(map(str, value))
     return (str(value),) if value else ()
+
+
+def _launch_problems(params: Mapping[str, object], *, has_launch_ahead: bool) -> Iterator[str]:
+    chosen = params.get("launch", "in_waves")
+    if chosen not in ("in_waves", "ahead"):
+        yield f"launch is {chosen!r}: it must be in_waves or ahead"
+    elif chosen == "ahead" and not has_launch_ahead:
+        yield "launch is ahead, and the plan launches nothing ahead: write launch: ahead into the plan"
 
 
 def _problems(

@@ -19,6 +19,7 @@ from drs_provider.plan.model import (
     RecoveryPlan,
     Wave,
     has_migrations,
+    is_launched_ahead,
     stops_writes,
     wave_dependencies,
     waves_above,
@@ -80,6 +81,7 @@ class WaveTarget:
     :param settings_task: applies launch settings ahead of the wave; None: none may have to be changed
     :param network: number of its drill network in the plan, from 1; 0: drills share production's network
     :param is_only: whether the wave launches nowhere else
+    :param ahead_task: launches its servers before the wave's turn, stopped; None: the wave launches them itself
     """
 
     target: Target
@@ -90,6 +92,7 @@ class WaveTarget:
     settings_task: str | None
     network: int
     is_only: bool = True
+    ahead_task: str | None = None
 
     def titled(self, what: str) -> str:
         """Say what a task does, and where, if there is more than one place."""
@@ -182,6 +185,11 @@ class WaveShape:
     def settings_tasks(self) -> tuple[str, ...]:
         """What runs as soon as preflight has passed, beside earlier waves."""
         return tuple(target.settings_task for target in self.targets if target.settings_task)
+
+    @property
+    def launch_ahead_tasks(self) -> tuple[str, ...]:
+        """What launches its servers before its turn, stopped, one for each account and Region."""
+        return tuple(target.ahead_task for target in self.targets if target.ahead_task)
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
@@ -278,6 +286,7 @@ class RunShape:
     :param start_notifications_task: tells people that the run goes on to its waves; None: nobody wants to know
     :param end_notifications_task: tells people how the run ended; None: nobody wants to know
     :param purpose: what the run is for; None without a request: the shape holds for every run of the plan
+    :param launches_ahead: whether waves that the plan launches ahead are; false: the run launches them in their turn
     """
 
     runnable: RunnablePlan
@@ -294,11 +303,12 @@ class RunShape:
     start_notifications_task: str | None
     end_notifications_task: str | None
     purpose: Purpose | None = None
+    launches_ahead: bool = True
 
     def for_request(self, request: "RunRequest") -> Self:
         """Give the shape of one run: its purpose, and which waves it has."""
         waves = tuple(replace(wave, is_chosen=wave.name in request.waves) for wave in self.waves)
-        return replace(self, waves=waves, purpose=request.purpose)
+        return replace(self, waves=waves, purpose=request.purpose, launches_ahead=request.launch == "ahead")
 
     @property
     def plan(self) -> RecoveryPlan:
@@ -386,6 +396,16 @@ class RunShape:
     def syncs_ahead(self) -> bool:
         """Whether a migration's last syncs stand in the group of preparations, behind the steps before all waves."""
         return any(wave.ahead_tasks for wave in self.waves)
+
+    @property
+    def has_launch_ahead(self) -> bool:
+        """Whether the plan launches any wave ahead."""
+        return any(wave.launch_ahead_tasks for wave in self.waves)
+
+    @property
+    def prepares_after_steps(self) -> bool:
+        """Whether something in the group of preparations waits for the steps before all waves."""
+        return self.syncs_ahead or self.has_launch_ahead
 
     @property
     def passed_task(self) -> str:
@@ -521,12 +541,16 @@ def _wave(
     above = waves_above(wave_dependencies(runnable.plan), wave.name)
     migrates, stops = has_migrations(runnable.plan), runnable.plan.migration.stop_sources is not None
     before_launch = asked.of(wave, "after")
+    is_ahead = is_launched_ahead(runnable.plan, wave)
     return WaveShape(
         wave=wave,
         groups=groups,
         depends_on=depends_on,
         targets=tuple(
-            replace(_wave_target(wave.name, target, number, groups, networks), is_only=len(targets) == 1)
+            replace(
+                _wave_target(wave.name, target, number, groups, networks, is_ahead=is_ahead),
+                is_only=len(targets) == 1,
+            )
             for number, target in enumerate(targets, start=1)
         ),
         delay_task=names.wave_task(wave.name, names.DELAY) if wave.delay_before else None,
@@ -549,12 +573,19 @@ def _wave(
 
 
 def _wave_target(
-    wave: str, target: Target, number: int, groups: Sequence[ProtectionGroup], networks: Mapping[Target, int]
+    wave: str,
+    target: Target,
+    number: int,
+    groups: Sequence[ProtectionGroup],
+    networks: Mapping[Target, int],
+    *,
+    is_ahead: bool,
 ) -> WaveTarget:
     here = [group for group in groups if target_of(group) == target]
     network = networks.get(target, 0)
-    # A drill with a network of its own puts every server into it.
-    is_changed = network or any(settings != _NO_SETTINGS for group in here for settings in _settings_of(group))
+    # A drill with a network of its own puts every server into it; what is launched ahead is launched stopped.
+    says = any(settings != _NO_SETTINGS for group in here for settings in _settings_of(group))
+    is_changed = network or is_ahead or says
     return WaveTarget(
         target=target,
         number=number,
@@ -563,6 +594,7 @@ def _wave_target(
         servers_task=names.wave_task(wave, names.SERVERS, number),
         settings_task=names.wave_task(wave, names.LAUNCH_SETTINGS, number) if is_changed else None,
         network=network,
+        ahead_task=names.wave_task(wave, names.LAUNCH_AHEAD, number) if is_ahead else None,
     )
 
 
@@ -689,11 +721,23 @@ def _around_wave(shape: RunShape, wave: WaveShape) -> Iterator[Edge]:
     for task in (shape.passed_task, *shape.network_tasks):
         yield from ((task, settings) for settings in wave.settings_tasks)
     yield from pairwise([begun, *wave.ahead_tasks])
+    for place in wave.targets:
+        if place.ahead_task:
+            before = (begun, *shape.network_tasks, *_launched_ahead_above(shape, wave, place.target))
+            yield from ((task, place.ahead_task) for task in before)
     for step in shape.after[:1]:
         yield wave.last_task, step.task_id
     if wave.notifications_task:
         yield from ((end, wave.notifications_task) for end in wave.end_tasks)
         yield wave.notifications_task, names.REPORT_TASK
+
+
+def _launched_ahead_above(shape: RunShape, wave: WaveShape, target: Target) -> Iterator[str]:
+    """Yield what launches the next waves above a wave ahead there: where quotas are short, their turn comes first."""
+    for name in wave.depends_on:
+        above = shape.wave_of[name]
+        here = [place.ahead_task for place in above.targets if place.target == target and place.ahead_task]
+        yield from here or _launched_ahead_above(shape, above, target)
 
 
 def _in_wave(wave: WaveShape) -> Iterator[Edge]:
@@ -709,6 +753,10 @@ def _in_wave(wave: WaveShape) -> Iterator[Edge]:
     for place in wave.targets:
         if place.settings_task:
             yield place.settings_task, place.start_task
+        if place.ahead_task:
+            yield place.ahead_task, place.start_task
+            if place.settings_task:
+                yield place.settings_task, place.ahead_task
         if wave.watch_task:
             yield place.start_task, wave.watch_task
             yield wave.watch_task, place.servers_task
@@ -726,7 +774,8 @@ def _into_finish(shape: RunShape) -> Iterator[Edge]:
     for wave in shape.waves:
         is_long = len(wave.chain) > len(wave.start_tasks[:1]) + 1
         tagged = (wave.tag_instances_task,) if wave.tag_instances_task else ()
-        tasks = (*wave.settings_tasks, *wave.ahead_tasks, *(wave.chain if is_long else (wave.last_task,)), *tagged)
+        ahead = (*wave.ahead_tasks, *wave.launch_ahead_tasks)
+        tasks = (*wave.settings_tasks, *ahead, *(wave.chain if is_long else (wave.last_task,)), *tagged)
         # A plan of steps alone has nothing to clean up: its report waits for the waves then.
         yield from ((task, below) for task in tasks for below in first or [names.REPORT_TASK])
     for step in (*shape.before, *shape.after):

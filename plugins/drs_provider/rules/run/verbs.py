@@ -80,6 +80,7 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     tasks: list[str] = []
     for wave in run.waves:
         outline = run.wave_outline(wave.name)
+        tasks += outline.aheads
         # A reversal that has begun obeys, too: it only follows what DRS copies.
         tasks += () if _has_ended(wave) else outline.reversals
         tasks += _steps(outline) if wave.has_begun else (*outline.starts, *_steps(outline))
@@ -428,7 +429,7 @@ def several(runs: Sequence[RunView]) -> str:
 
 
 def _ordered_of(outline: WaveOutline) -> tuple[str, ...]:
-    return (*outline.reversals, *outline.starts, *_steps(outline))
+    return (*outline.reversals, *outline.aheads, *outline.starts, *_steps(outline))
 
 
 def _goes_back(run: RunView) -> bool:

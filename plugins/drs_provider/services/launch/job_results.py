@@ -38,14 +38,16 @@ def find(
     ready: Ready,
     members: Mapping[str, LaunchMember],
     now: datetime | None = None,
+    prepared: Collection[str] = (),
 ) -> LaunchResults:
     """Ask the launch's account and Region what became of its servers.
 
     :param hook: the hook of that account and Region
     :param members: the servers by id, as far as they are known; one whose hostname is empty is looked up
     :param now: the present instant; None: an instance that DRS does not show is awaited, however long
+    :param prepared: servers whose instances are launched stopped, to be started in their turn
     """
-    evidence = _evidence(hook, launch, ready)
+    evidence = _evidence(hook, launch, ready, prepared)
     results, pending = assemble(launch.jobs, _members(hook, launch, members), evidence, ready=ready, now=now)
     holder = {server: job.job_id for job in launch.jobs for server in job.servers}
     known = {job.job_id: job for job in launch.jobs}
@@ -92,7 +94,7 @@ def _members(hook: "DrsHook", launch: Launch, given: Mapping[str, LaunchMember])
     }
 
 
-def _evidence(hook: "DrsHook", launch: Launch, ready: Ready) -> Evidence:
+def _evidence(hook: "DrsHook", launch: Launch, ready: Ready, prepared: Collection[str]) -> Evidence:
     jobs = {job["jobID"]: job for job in hook.jobs(launch.job_ids)}
     if missing := [job_id for job_id in launch.job_ids if job_id not in jobs]:
         log.warning("DRS no longer knows %s; its instances say what it has launched", ", ".join(missing))
@@ -105,7 +107,9 @@ def _evidence(hook: "DrsHook", launch: Launch, ready: Ready) -> Evidence:
     stopped = [found["sourceServerID"] for found in instances if found.get("ec2InstanceState") == "STOPPED"]
     running = [found["ec2InstanceID"] for found in instances if found.get("ec2InstanceState") == "RUNNING"]
     logs = {job_id: tuple(hook.job_log(job_id)) for job_id in launch.job_ids if job_id in jobs}
-    purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in stopped}
+    asked = [server for server in stopped if server not in prepared]
+    purposes = {server: hook.launch_configuration(server).get("launchDisposition") for server in asked}
+    purposes |= dict.fromkeys(set(stopped) & set(prepared), "STOPPED")
     return Evidence(
         jobs,
         logs,

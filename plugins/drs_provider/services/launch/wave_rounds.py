@@ -113,6 +113,10 @@ class LaunchGuard(Protocol):
         """Return the tags that say whose temporary launch settings a server has."""
         ...
 
+    def ensure_may_start(self, launched: TargetLaunch, hook: "LaunchSettingsHook") -> None:
+        """Raise where no prepared instance may be started there any more."""
+        ...
+
 
 @dataclass(frozen=True)
 class NoRoom:
@@ -207,21 +211,12 @@ class WaveRounds:
         :param order: why a person has ended the wave, as the guard said
         :param stopped: why nothing more is launched although nobody has ended the wave
         """
-        started = self.started
-        base = max(launch.attempt for launch in self.launches.values())
         changed = PlanChanged(self.plan, self.preflight.digest, self.digest)
+        progress = self.progress(results, allows)
+        base = progress.base
         step = next_step(
-            WaveProgress(
-                servers=self.servers,
-                reached={server.server_id for part in self._reached(started) for server in part.servers},
-                jobs=[job for launched in started for job in launched.launch.jobs],
-                results=results,
-                tries=self._tries_since(base),
-                base=base,
-                points=self._points(),
-                retries=self.retries,
-                retries_over_instance=self.purpose.retries_over_instance,
-                allows=allows,
+            replace(
+                progress,
                 order=order,
                 plan_changed=str(changed) if self.preflight.digest != self.digest else None,
                 stopped=stopped,
@@ -232,6 +227,31 @@ class WaveRounds:
         if isinstance(step, Judge) and step.withheld:
             log.error("%s", changed)
         return step
+
+    def progress(self, results: Sequence[ServerResult], allows: Allows) -> WaveProgress:
+        """Say how far the wave is, while none of its jobs runs."""
+        started = self.started
+        base = max(launch.attempt for launch in self.launches.values())
+        return WaveProgress(
+            servers=self.servers,
+            reached={server.server_id for part in self._reached(started) for server in part.servers},
+            jobs=[job for launched in started for job in launched.launch.jobs],
+            results=results,
+            tries=self._tries_since(base),
+            base=base,
+            points=self._points(),
+            retries=self.retries,
+            retries_over_instance=self.purpose.retries_over_instance,
+            allows=allows,
+        )
+
+    @cached_property
+    def prepared(self) -> frozenset[str]:
+        """The ids of the wave's servers whose instances are stopped on purpose until the wave starts them.
+
+        Also of those that this run launches in the wave's turn: it may go on with a run that launched them ahead.
+        """
+        return frozenset(server.server_id for server in self.servers if server.ahead or server.is_started)
 
     def deadline(self, timeout: timedelta) -> datetime:
         """Return until when the wave's launches may take, all rounds together; kept from the first time it is asked.

@@ -27,7 +27,7 @@ from drs_provider.rules.launch.readiness import assess
 from drs_provider.rules.launch.recovery_points import must_be_asked, point_of, why_pinned
 from drs_provider.rules.launch.tags import read_mark, run_key
 from drs_provider.rules.launch.takeover import LOOK_BACK, jobs_of
-from drs_provider.rules.preflight.ahead import AheadFacts, look_ahead
+from drs_provider.rules.preflight.ahead import AheadFacts, look_ahead, waves_ahead, waves_of_plan
 from drs_provider.rules.preflight.cost import Machine
 from drs_provider.rules.preflight.drill_forecast import fingerprint_of, machine_to_launch
 from drs_provider.rules.preflight.drill_settings import interface_findings, tag_findings
@@ -166,7 +166,15 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
     conflicts = find_conflicts(hook, scope, other_jobs, other_instances)
     looks, assessed = _assess(hook, scope, sources, other_jobs, other_instances)
     settings = _check_settings(hook, scope, sources, instances)
-    deeper = look_deeper(hook, scope, quotas=quotas, jobs=jobs, instances=instances, settings=settings.survey)
+    deeper = look_deeper(
+        hook,
+        scope,
+        quotas=quotas,
+        jobs=jobs,
+        instances=instances,
+        others=other_instances,
+        settings=settings.survey,
+    )
     seen = settings.survey.servers if settings.survey else ()
     places = _placements(settings.survey) if settings.survey else {}
     there = [server.candidate for server in seen if server.candidate.source is not None]
@@ -183,16 +191,15 @@ def check_account(hook: "LaunchSettingsHook", scope: Scope, sources: Sequence[An
         },
         fingerprints={candidate.server_id: fingerprint_of(candidate) for candidate in there},
         machines={candidate.server_id: machine_to_launch(candidate) for candidate in there},
-        stopped=frozenset(
-            candidate.server_id for candidate in there if _stays_stopped(scope, candidate, ahead=deeper.ahead)
-        ),
+        stopped=frozenset(candidate.server_id for candidate in there if _stays_stopped(scope, candidate)),
         ahead=deeper.ahead,
     )
 
 
-def _stays_stopped(scope: Scope, candidate: Candidate, *, ahead: Collection[str]) -> bool:
-    """Tell whether an instance is left stopped; of what is launched ahead the plan alone decides that."""
-    settings = scope.settings[candidate.server_id] if candidate.server_id in ahead else candidate.result
+def _stays_stopped(scope: Scope, candidate: Candidate) -> bool:
+    """Tell whether an instance is left stopped; where the plan launches ahead, it alone decides that."""
+    of_plan = {server.server_id for wave in waves_of_plan(scope.shape) for server in scope.waves.get(wave, ())}
+    settings = scope.settings[candidate.server_id] if candidate.server_id in of_plan else candidate.result
     return settings.get("disposition") == "stopped"
 
 
@@ -346,12 +353,14 @@ def look_deeper(
     quotas: Quotas,
     jobs: Sequence[Answer],
     instances: Sequence[Answer],
+    others: Sequence[Answer],
     settings: "SettingsSurvey | None",
 ) -> CheckResult:
     """Ask what is beyond the servers themselves; what may not be asked is a note, never a reason.
 
     :param jobs: DescribeJobs' items of the last day
     :param instances: DescribeRecoveryInstances' items of the run's servers
+    :param others: those of them that no run has launched which this one goes on with
     :param settings: what was read of all these servers' launch settings; None: they could not be looked at
     """
     permissions = _permissions(hook, scope)
@@ -359,7 +368,7 @@ def look_deeper(
     (actions, running), native = _launch_actions(hook, scope, settings), _native_plans(hook, scope)
     existing, into = _existing_instances(hook, scope, settings) if settings else (CheckResult(), None)
     seen = {server.server_id for server in settings.servers if server.candidate.source} if settings else set()
-    ahead = look_ahead(scope.shape, scope.purpose, scope.where, scope.waves, AheadFacts(seen, into, running, instances))
+    ahead = look_ahead(scope.shape, scope.purpose, scope.where, scope.waves, AheadFacts(seen, into, running, others))
     changes = _drill_settings(scope, settings, ahead.servers) if settings else ()
     counted = {
         wave: sum(server.known for server in servers) + scope.beside.get(wave, 0)
@@ -376,9 +385,11 @@ def look_deeper(
 def _permissions(hook: "DrsHook", scope: Scope) -> CheckResult:
     from drs_provider.hooks.iam import permission_gaps
 
+    is_ahead = bool(waves_ahead(scope.shape)) and not scope.purpose.quiesces
     asked = questions(
         scope.purpose,
-        settings=any(scope.settings.values()),
+        settings=any(scope.settings.values()) or is_ahead,
+        ahead=is_ahead,
         launch_actions=any(values.get("actions") for values in scope.settings.values()),
         commit=scope.shape.plan.recovery.commit is not None,
     )

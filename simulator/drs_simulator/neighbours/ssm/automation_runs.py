@@ -220,7 +220,8 @@ def _act(world: World, execution: AutomationExecution, step: Step) -> str | None
     backend = moto_ec2.ec2(*execution.key)
     names = execution.parameters.get("InstanceId", [])
     known = moto_ec2.instances(*execution.key)
-    stopped = {name: known[name] for name in names if name in known and moto_ec2.state_of(known[name]) == "STOPPED"}
+    states = {name: moto_ec2.state_of(known[name]) for name in names if name in known}
+    stopped = {name: known[name] for name, state in states.items() if state == "STOPPED"}
     try:
         match step.name:
             case "startInstances":
@@ -235,6 +236,8 @@ def _act(world: World, execution: AutomationExecution, step: Step) -> str | None
         if step.name == "startInstances":
             if name in stopped:
                 boots.begin(world, execution.key, stopped[name])
+            elif states.get(name) == "PENDING":  # moto would let it run at once
+                moto_ec2.let_pend(known[name])
         else:
             stopped_running(world, name)
             source_stops(world, name)

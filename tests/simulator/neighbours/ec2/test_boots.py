@@ -191,6 +191,20 @@ def test_automation_starts_what_was_launched_stopped(sim, ec2, ssm):
     assert [record["first_boot"] for record in starts(sim)] == [True]
 
 
+def test_automation_lets_what_is_pending_go_on_with_its_boot(sim, ec2, ssm):
+    instance_id = launched_stopped(sim, DB1)[DB1]
+    ssm.start_automation_execution(DocumentName="AWS-StartEC2Instance", Parameters={"InstanceId": [instance_id]})
+    sim.advance("5s")
+    started(ec2, instance_id)
+    seen = []
+    for _ in range(20):
+        seen.append(state(ec2, instance_id))
+        sim.advance("1s")
+
+    assert seen[:11] == ["pending"] * 11
+    assert seen[-1] == "running"
+
+
 def test_launch_actions_find_no_agent_on_a_stopped_instance(sim):
     drs = sim.client("drs")
     action = {

@@ -3,7 +3,13 @@
 from dataclasses import replace
 
 import pytest
-from drs_provider.rules.ahead.eligibility import AheadCandidate, ahead_notes, settings_ahead, why_in_its_wave
+from drs_provider.rules.ahead.eligibility import (
+    AheadCandidate,
+    ahead_notes,
+    settings_ahead,
+    settings_in_turn,
+    why_in_its_wave,
+)
 from drs_provider.rules.purpose import DRILL, MIGRATION, RECOVERY
 
 WEB = AheadCandidate("s-1", "web1")
@@ -76,3 +82,8 @@ def test_preflight_says_who_is_launched_when():
             "until then"
         ),
     )
+
+
+@pytest.mark.parametrize("of_plan", [{}, {"instance_type": "m6i.large"}, {"disposition": "stopped"}])
+def test_what_is_launched_in_its_turn_is_started_unless_the_plan_wants_it_stopped(of_plan):
+    assert settings_in_turn(of_plan) == {"disposition": "started", **of_plan}

@@ -100,7 +100,8 @@ def test_an_instance_that_stops_by_itself_is_started_so_many_times():
     assert act(replace(STOPPED, starts=starts[1:]))[0] == "start"
     assert act(replace(STOPPED, starts=starts)) == ("give_up", "its instance stops by itself, after 3 starts")
     assert act(replace(STOPPED, starts=starts, may_relaunch=True))[0] == "relaunch"
-    assert act(replace(STOPPED, starts=starts), ready="launched")[0] == "up"
+    assert act(replace(STOPPED, starts=starts[1:]), ready="launched")[0] == "start"
+    assert act(replace(STOPPED, starts=starts), ready="launched")[0] == "give_up"
 
 
 def test_missing_capacity_is_asked_again_for_a_while_and_then_launched_elsewhere():
@@ -113,6 +114,21 @@ def test_missing_capacity_is_asked_again_for_a_while_and_then_launched_elsewhere
     assert act(replace(STOPPED, starts=(last,))) == ("start", "EC2 had no capacity for it")
     assert act(long) == ("give_up", f"EC2 refused its start: {NO_ROOM}")
     assert act(replace(long, may_relaunch=True)) == ("relaunch", f"EC2 refused its start: {NO_ROOM}")
+
+
+def test_the_patience_with_missing_capacity_begins_anew_after_an_accepted_start():
+    long_ago = start(CAPACITY_PATIENCE * 2, NO_ROOM, is_capacity=True)
+    accepted, last = start(CAPACITY_PATIENCE), start(CAPACITY_PAUSE, NO_ROOM, is_capacity=True)
+
+    assert act(replace(STOPPED, starts=(long_ago, last)))[0] == "give_up"
+    assert act(replace(STOPPED, starts=(long_ago, accepted, last))) == ("start", "EC2 had no capacity for it")
+
+
+def test_what_runs_on_an_instance_is_awaited_whatever_the_wave_waits_for():
+    acting = replace(STOPPED, state="RUNNING", acting="its launch actions have not ended: check")
+
+    for ready in ("launched", "running", "status_checks"):
+        assert act(acting, ready=ready) == ("wait", "its launch actions have not ended: check")
 
 
 def test_what_ec2_refuses_for_another_reason_is_not_asked_again():

@@ -85,3 +85,17 @@ def test_only_the_newest_job_of_a_server_tells_whether_an_instance_must_be_there
 
     assert unseen_recoveries(jobs, [], ["s-1", "s-2"], now=NOW) == unseen
     assert unseen_recoveries(jobs, [instance(1, "s-1", "TERMINATED")], ["s-1"], now=NOW) == {}
+
+
+def test_an_instance_that_is_stopped_is_prepared_and_its_recovery_is_not_finished():
+    jobs = [
+        job(1, "r", "db", by="START_RECOVERY", s_1="LAUNCHED", s_2="LAUNCHED"),
+        job(2, "r", "web", by="START_RECOVERY", s_3="LAUNCHED"),
+    ]
+    shown = [instance(1, "s-1"), instance(1, "s-2"), instance(2, "s-3", "STOPPED")]
+
+    (found,) = find_runs("drs.shop", WAVES, jobs, shown, now=NOW)
+    (started,) = find_runs("drs.shop", WAVES, jobs, [*shown[:2], instance(2, "s-3")], now=NOW)
+
+    assert states(found) == {"db1": "launched", "db2": "launched", "web1": "prepared"}
+    assert (found.is_over, found.is_finished, started.is_finished) == (False, False, True)

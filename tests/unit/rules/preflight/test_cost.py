@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 import yaml
 from drs_provider.rules.preflight import cost as costs
-from drs_provider.rules.preflight.cost import Machine, PricesUnreadable, estimate, machine_of, price_of, read_prices
+from drs_provider.rules.preflight.cost import (
+    Machine,
+    PricesUnreadable,
+    estimate,
+    gigabytes_of,
+    machine_of,
+    price_of,
+    read_prices,
+)
 
 TABLE = {
     "day": "2026-01-15",
@@ -16,6 +24,19 @@ TABLE = {
 }
 PRICES = read_prices(TABLE)
 GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        (None, 0),
+        ({}, 0),
+        ({"sourceProperties": {"disks": [{"deviceName": "/dev/sda"}]}}, 0),
+        ({"sourceProperties": {"disks": [{"bytes": 8 * GIB}, {"bytes": 100 * GIB + 1}]}}, 108),
+    ],
+)
+def test_the_disks_of_a_server_are_counted_together(source, size):
+    assert gigabytes_of(source) == size
 
 
 @pytest.mark.parametrize(

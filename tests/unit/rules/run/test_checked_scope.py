@@ -38,6 +38,8 @@ def found(*, selected=("database", "web"), **more):
         ({"excluded": [{**DB, "hostname": "db9"}]}, {"exclude_servers": ["db9"]}),
         ({"point_in_time": "2026-01-31T13:00:00+00:00"}, {"point_in_time": "2026-01-31T14:00:00.7+01:00"}),
         ({"replace_drills": True}, {"replace_drills": True}),
+        ({"launch": "ahead"}, {"launch": "ahead"}),
+        ({"launch": "in_waves"}, {"launch": "in_waves"}),
     ],
 )
 def test_what_was_asked_for_deviates_in_nothing(checked, asked):
@@ -49,6 +51,8 @@ def test_what_was_asked_for_deviates_in_nothing(checked, asked):
     [
         ({"mode": "recovery"}, {}, "says mode 'recovery', and this run was started with 'drill'"),
         ({}, {"mode": None}, "says mode 'drill', and this run was started with None"),
+        ({"launch": "ahead"}, {"launch": "in_waves"}, "says launch 'ahead', and this run was started with 'in_waves'"),
+        ({}, {"launch": "ahead"}, "says launch 'in_waves', and this run was started with 'ahead'"),
         ({"continue_run": "k"}, {}, "says continue_run 'k', and this run was started with None"),
         (
             {"replace_live_instances": True}, {},

@@ -70,7 +70,6 @@ def test_a_wave_takes_a_job_for_every_500_servers(servers, seconds):
 
 
 def test_a_plan_that_launches_ahead_says_what_that_saves(tmp_path, monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
 
     assert drawn(draw_text, tmp_path, PLAN + "rto: 15m\nlaunch: ahead" + WAVES).splitlines()[2:] == [
         "  1 * database    ~8m55s  at once; g1: 2 servers; launched ahead",

@@ -13,7 +13,6 @@ GROUPS = "\n---\n".join(f"kind: ProtectionGroup\nname: g{n}\nservers: [s-0000000
 
 @pytest.fixture
 def times(tmp_path, monkeypatch):
-    monkeypatch.setattr("drs_provider.plan.checks.NOT_YET", ())
 
     def read(text, groups=GROUPS, **more):
         library = read_beside_groups(tmp_path, HEAD + text, groups=groups)

@@ -1,5 +1,6 @@
 """What the trigger form may say, and what it is told when it may not."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,9 +14,17 @@ WAVES = ("database", "application", "web")
 NOW = datetime(2026, 1, 31, 15, 0, 0, tzinfo=UTC)
 
 
-def read(*, run_type="manual", late=None, **params):
+def read(*, run_type="manual", late=None, has_launch_ahead=False, **params):
     form = {"mode": "drill", **params}
-    return read_request(form, plan="web-shop", waves=WAVES, run_type=run_type, now=NOW, late=late)
+    return read_request(
+        form,
+        plan="web-shop",
+        waves=WAVES,
+        run_type=run_type,
+        now=NOW,
+        late=late,
+        has_launch_ahead=has_launch_ahead,
+    )
 
 
 def test_an_empty_form_is_a_drill_of_everything():
@@ -27,6 +36,34 @@ def test_an_empty_form_is_a_drill_of_everything():
         replace_live_instances=False,
         reason="",
     )
+
+
+@pytest.mark.parametrize(
+    ("has_launch_ahead", "params", "chosen"),
+    [
+        (False, {}, "in_waves"),
+        (False, {"launch": "in_waves"}, "in_waves"),
+        (True, {}, "ahead"),
+        (True, {"launch": "ahead"}, "ahead"),
+        (True, {"launch": "in_waves"}, "in_waves"),
+    ],
+)
+def test_servers_are_launched_when_the_plan_says_unless_the_form_says_in_waves(has_launch_ahead, params, chosen):
+    assert read(has_launch_ahead=has_launch_ahead, **params).launch == chosen
+
+
+@pytest.mark.parametrize(
+    ("has_launch_ahead", "launch", "said"),
+    [
+        (False, "ahead", "launch is ahead, and the plan launches nothing ahead: write launch: ahead into the plan"),
+        (True, "Ahead", "launch is 'Ahead': it must be in_waves or ahead"),
+        (True, None, "launch is None: it must be in_waves or ahead"),
+        (True, True, "launch is True: it must be in_waves or ahead"),
+    ],
+)
+def test_what_is_no_time_to_launch_is_refused(has_launch_ahead, launch, said):
+    with pytest.raises(PreflightRefused, match=re.escape(f"  - {said}") + "$"):
+        read(has_launch_ahead=has_launch_ahead, launch=launch)
 
 
 def test_a_recovery_needs_the_plans_name_and_a_reason():

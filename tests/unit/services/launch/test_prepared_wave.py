@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.exceptions import AccessDenied, AwsError, Throttled
+from drs_provider.exceptions import AccessDenied, AwsError, RunRefused, Throttled
 from drs_provider.rules.ahead.next_start import CAPACITY_PATIENCE, HELD, MOST_STARTS, SETTLES_WITHIN
 from drs_provider.rules.launch.results import ServerResult, tolerance
 from drs_provider.rules.run.handover import InstanceStarts, PreflightServer
@@ -39,8 +39,8 @@ class Ec2:
 
 
 class Wave:
-    def __init__(self, *servers, ready="running", tolerates="0"):
-        self.now, self.store, self.ec2 = NOW, Store(), Ec2()
+    def __init__(self, *servers, ready="running", tolerates="0", **more):
+        self.now, self.store, self.ec2, self.more = NOW, Store(), Ec2(), more
         self.servers, self.ready, self.tolerates = servers, ready, tolerates
         self.ec2.states = {f"i-{server.server_id}": "stopped" for server in servers}
 
@@ -60,7 +60,8 @@ class Wave:
         return [SeenLaunch(self.ec2, results, frozenset(pending))]
 
     def go_on(self, *, order=None, **over):
-        wave = PreparedWave(self.servers, self.ready, tolerance(self.tolerates), self.store, lambda: self.now)
+        allows = tolerance(self.tolerates)
+        wave = PreparedWave(self.servers, self.ready, allows, self.store, lambda: self.now, **self.more)
         return wave.go_on(self.seen(**over), order=order)
 
 
@@ -96,7 +97,7 @@ def test_stages_are_started_one_after_the_other():
     second = wave.go_on()
 
     assert (first.started, second.started) == (("db",), ("app",))
-    assert first.awaited["app"] == "prepared, not started"
+    assert dict(first.awaited) == {"db": "its start was asked for"}
 
 
 def test_what_the_plan_wants_stopped_is_left_alone():
@@ -150,11 +151,11 @@ def test_one_that_ec2_has_no_capacity_for_is_asked_again_and_then_given_up():
     wave.now += CAPACITY_PATIENCE
     over = wave.go_on()
 
-    assert first.started == ("a", "b")
+    assert first.started == ("a",)
     assert wave.ec2.states["i-b"] == "stopped"
     assert "no capacity for it now" in paused.awaited["b"]
     assert paused.look_at is not None
-    assert again.started == ("b",)
+    assert (again.started, wave.ec2.calls[-1]) == ((), ["i-b"])
     assert dict(over.awaited) == {}
     assert outcomes(over)["a"] == ("launched", None)
     status, reason = outcomes(over)["b"]
@@ -165,10 +166,9 @@ def test_one_that_ec2_has_no_capacity_for_is_asked_again_and_then_given_up():
 def test_who_may_not_start_is_told_so_and_nothing_is_awaited():
     wave = Wave(server("a"))
     wave.ec2.refuses["i-a"] = AccessDenied("ec2:StartInstances", "UnauthorizedOperation", "no")
-    wave.go_on()
     found = wave.go_on()
 
-    assert dict(found.awaited) == {}
+    assert (found.started, dict(found.awaited)) == ((), {})
     assert "UnauthorizedOperation" in outcomes(found)["a"][1]
 
 
@@ -212,3 +212,71 @@ def test_nobody_knows_is_not_lowered_to_failed():
 
     assert outcomes(found) == {"a": ("unknown", "look in EC2")}
     assert found.started == ()
+
+
+def test_a_cleared_task_starts_again_what_ec2_had_refused():
+    wave = Wave(server("a"))
+    wave.ec2.refuses["i-a"] = AccessDenied("ec2:StartInstances", "UnauthorizedOperation", "no")
+    first = wave.go_on()
+    wave.ec2.refuses.clear()
+    same = wave.go_on()
+    wave.more["max_tries"] = 6
+    cleared = wave.go_on()
+
+    assert (first.started, same.started, cleared.started) == ((), (), ("a",))
+
+
+def test_nothing_is_started_where_nothing_may_be_and_it_is_asked_only_before_a_start():
+    asked = []
+
+    def refuse(hook):
+        asked.append(hook)
+        raise RunRefused("a recovery has begun")
+
+    wave = Wave(server("a"), ensure_may_start=refuse)
+    with pytest.raises(RunRefused, match="a recovery has begun"):
+        wave.go_on()
+    wave.ec2.states["i-a"] = "running"
+    over = wave.go_on()
+
+    assert (asked, wave.ec2.calls) == ([wave.ec2], [])
+    assert outcomes(over) == {"a": ("launched", None)}
+
+
+def test_what_may_be_launched_again_holds_up_those_that_boot_after_it_and_nobody_waits_for_it():
+    said = []
+
+    def may_relaunch(result):
+        said.append(result.reason)
+        return "no machine" in (result.reason or "")
+
+    wave = Wave(server("a"), server("b", order=2), tolerates="100%", may_relaunch=may_relaunch)
+    wave.ec2.refuses["i-a"] = AwsError("ec2:StartInstances", "Unsupported", "no machine")
+    found = wave.go_on()
+
+    assert (found.started, dict(found.awaited)) == ((), {})
+    assert outcomes(found) == {
+        "a": ("failed", "EC2 refused its start: ec2:StartInstances: Unsupported: no machine"),
+        "b": ("failed", "prepared, not started"),
+    }
+    assert said[-2:] == ["ec2:StartInstances: Unsupported: no machine", None]
+
+
+def test_what_ec2_starts_while_drs_still_calls_it_stopped_is_awaited_for_a_while():
+    wave = Wave(server("a"))
+    seen = wave.seen()
+    wave.ec2.states["i-a"] = "pending"
+    found = PreparedWave(wave.servers, "running", tolerance("0"), wave.store, lambda: NOW).go_on(seen)
+
+    assert (found.started, dict(found.awaited)) == ((), {"a": "its start was asked for"})
+    assert (found.look_at, found.stopped_until) == (None, NOW + SETTLES_WITHIN)
+
+
+@pytest.mark.parametrize("ready", ["launched", "running", "status_checks"])
+def test_an_instance_that_runs_and_is_not_ready_is_awaited_and_its_reason_is_told(ready):
+    wave = Wave(server("a"), ready=ready)
+    wave.ec2.states["i-a"] = "running"
+    found = wave.go_on(a={"status": "failed", "reason": "not yet"})
+    said = {"status_checks": "EC2's status checks say: not yet"}.get(ready, "not yet")
+
+    assert dict(found.awaited) == {"a": said}

@@ -133,7 +133,14 @@ class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
         reader = reader_of(self.way_of[launch.servers[0]])
         return find_conversions(launch, reader, members=self._members(), now=clock.now())
 
-    def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime) -> NoReturn:
+    def _wait_for_instances(
+        self,
+        found: "Sequence[LaunchResults]",
+        deadline: datetime,
+        *,
+        look_at: datetime | None = None,
+        stopped_until: datetime | None = None,
+    ) -> NoReturn:
         """Wait for instances; clients whose failback DRS is about to call completed are looked at by the task."""
         if all(self._converts(part.launch) for part in found if part.pending):
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -144,7 +151,12 @@ class WatchBack(LeavesTimes, DrsRecoveryJobSensor):
                 method_name=self.look_again.__name__,
                 kwargs={"deadline": deadline.isoformat()},
             )
-        super()._wait_for_instances([part for part in found if not self._converts(part.launch)], deadline)
+        super()._wait_for_instances(
+            [part for part in found if not self._converts(part.launch)],
+            deadline,
+            look_at=look_at,
+            stopped_until=stopped_until,
+        )
 
     def _converts(self, launch: "Launch") -> bool:
         return any(launches.converts(launch) for launches in self.backs)

@@ -18,11 +18,13 @@ class InstanceStart(Part):
 class InstanceStarts(Document):
     """By instance id, the starts of what a wave's servers were launched as, stopped; oldest first.
 
-    Only how often and since when is told by it: whether an instance is to be started says EC2.
+    Only how often and since when is told by it: whether an instance is to be started says EC2. A cleared task has more
+    ``max_tries``, and begins anew.
     """
 
     KEY: ClassVar[str] = "drs_instance_starts"
     TITLE: ClassVar[str] = "the list of started instances"
     PLACE: ClassVar[StoredIn] = "task_state_store"
 
+    max_tries: int | None = None
     instances: dict[str, tuple[InstanceStart, ...]] = Field(default_factory=dict)

@@ -48,7 +48,8 @@ class PreflightServer(Part):
     chooses. ``source``: the EC2 instance that a migration stops; None: it stops none. ``goes_back_for``: of a FAILBACK
     server, the server that it goes back for, as it is protected in the recovery Region. ``back``: where a failback
     launches it; None: the run is none. ``ahead``: it is launched ahead of its wave, stopped; ``is_started``: its wave
-    starts it then.
+    starts its instance where that is stopped. ``gigabytes``: the size of its disks together, where it is launched
+    ahead; 0: not known.
     """
 
     server_id: str
@@ -66,6 +67,7 @@ class PreflightServer(Part):
     back: ServerBack | None = None
     ahead: Flag = False
     is_started: Flag = False
+    gigabytes: int = 0
 
 
 class PreflightTarget(Part):
@@ -221,7 +223,7 @@ class PreflightResult(Document):
     ``recoveries_seen``: ids of recovery jobs that preflight has seen. ``part_of``: the step of another plan that has
     started the run, with what it inherits. ``installation``: id of the Airflow that the run is of, by which everything
     of the run is found; empty: the run began before runs had one. ``continued_installation``: that of the run that it
-    goes on with.
+    goes on with. ``launch``: ``ahead``: servers whose ``ahead`` says so are launched before their waves' turns.
     """
 
     KEY: ClassVar[str] = "preflight"
@@ -237,6 +239,7 @@ class PreflightResult(Document):
     point_in_time: str = "latest"
     replace_live_instances: Flag = False
     replace_drills: Flag = False
+    launch: Literal["in_waves", "ahead"] = "in_waves"
     continue_run: str | None = None
     installation: str = ""
     continued_installation: str = ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drs_provider.formatting import MANY, some
+from drs_provider.rules.ahead.next_start import NOT_STARTED
 from drs_provider.rules.launch.results import ServerResult, Verdict
 from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
@@ -120,7 +121,7 @@ class _Launch:
         orders = (self.left.order(task) for task in (self._watch, *self.wave.starts))
         order = next((found.message for found in orders if found and found.is_cancellation), None)
         absent = self._absent()
-        if order and absent and all(result.reason == order for result in absent):
+        if order and absent and all(result.reason in (order, f"{NOT_STARTED}: {order}") for result in absent):
             return Judgement(WaveStatus.CANCELLED, Cause.CANCELLED, order)
         if self.left.superseded(self._watch):
             return Judgement(WaveStatus.FAILED, Cause.SUPERSEDED, words)

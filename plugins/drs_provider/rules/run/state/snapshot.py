@@ -39,6 +39,7 @@ class WaveOutline:
     :param gates: delay and pause, where the plan has them
     :param settings: the tasks that apply launch settings, one for each account and Region
     :param reversals: of a way back: the tasks that have its servers replicated to their origin
+    :param aheads: the tasks that launch its servers before its turn
     """
 
     name: str
@@ -48,6 +49,7 @@ class WaveOutline:
     gates: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     reversals: tuple[str, ...] = ()
+    aheads: tuple[str, ...] = ()
     before: tuple[StepOutline, ...] = ()
     after: tuple[StepOutline, ...] = ()
 
@@ -153,6 +155,7 @@ def outline_of_shape(shape: "RunShape", *, mode: object = None) -> RunOutline:
                 gates=tuple(task for task in (wave.delay_task, wave.pause_task) if task),
                 settings=(*wave.settings_tasks, *wave.sync_tasks),
                 reversals=wave.reverse_tasks,
+                aheads=wave.launch_ahead_tasks,
                 before=_compiled_steps(wave.before),
                 after=_compiled_steps(wave.after),
             )
@@ -179,7 +182,7 @@ def outline_of_edges(
         wave: {
             other
             for task, directly in upstream.items()
-            if names.wave_of(task) == wave
+            if names.wave_of(task) == wave and not names.does(task, names.LAUNCH_AHEAD)
             for task_above in directly
             if (other := names.wave_of(task_above)) and other != wave
         }
@@ -281,6 +284,7 @@ class _OwnTasks(TypedDict):
     gates: tuple[str, ...]
     settings: tuple[str, ...]
     reversals: tuple[str, ...]
+    aheads: tuple[str, ...]
 
 
 def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
@@ -298,6 +302,7 @@ def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
             for task in names.tasks_that(task_ids, wave, name)
         ),
         "reversals": tuple(names.tasks_that(task_ids, wave, names.REVERSE)),
+        "aheads": tuple(names.tasks_that(task_ids, wave, names.LAUNCH_AHEAD)),
     }
 
 

@@ -44,6 +44,7 @@ word                                  meaning
 **of a server**
 ``waiting``                           its turn has not come
 ``launching``                         a DRS job holds it
+``prepared``                          it was launched ahead of its wave, stopped; its wave has not started it
 ``launched``                          it is there, and nothing speaks against it
 ``copying``                           it is being replicated to its origin
 ``ready``                             it is replicated to its origin, and can be launched there
@@ -178,6 +179,7 @@ class ServerStatus(Word):
 
     WAITING = "waiting"
     LAUNCHING = "launching"
+    PREPARED = "prepared"
     LAUNCHED = "launched"
     COPYING = "copying"
     READY = "ready"

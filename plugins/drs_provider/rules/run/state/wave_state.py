@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Final
 
 from drs_provider.formatting import MANY, plural, some
+from drs_provider.rules.ahead.next_start import NOT_STARTED
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import LAUNCHES_NOTHING
 from drs_provider.rules.run import names
@@ -156,6 +157,13 @@ class _Wave:
     @cached_property
     def jobs(self) -> Mapping[str, LaunchedJob]:
         return self.left.jobs(self.outline.starts, self.outline.watch)
+
+    @cached_property
+    def prepared(self) -> Mapping[str, str]:
+        """The servers that were launched ahead and that no start of the wave has taken up, with their jobs."""
+        jobs = self.left.jobs(self.outline.aheads, None).values()
+        taken = {server for job in self.jobs.values() for server in job.servers}
+        return {server: job.job_id for job in jobs for server in job.servers if server not in taken}
 
     @cached_property
     def phases(self) -> LaunchPhases:
@@ -330,6 +338,8 @@ class _Wave:
         self, member: PreflightServer, result: ServerResult | None, wave: WaveStatus, holder: Mapping[str, str]
     ) -> ServerState:
         job_id = holder.get(member.server_id)
+        if job_id is None and result is None and (waiting := self._prepared(member, wave)):
+            return waiting
         found = self.found.get(member.server_id)
         if found and (result is None or (result.status == "unknown" and (found.instance_id or not result.instance_id))):
             return ServerState(
@@ -358,6 +368,25 @@ class _Wave:
             instance_id=result.instance_id if result else None,
             job_id=job_id,
             event=self._event(member.server_id, job_id) if is_launching else None,
+        )
+
+    def _prepared(self, member: PreflightServer, wave: WaveStatus) -> ServerState | None:
+        """Say of a server that it was launched ahead, and its wave has not come so far; None: it is none.
+
+        What the last look at a recovery finds running is more than prepared, and what it does not find is not known.
+        """
+        job_id, found = self.prepared.get(member.server_id), self.found.get(member.server_id)
+        if job_id is None or (found and found.instance_state != "STOPPED"):
+            return None
+        is_over = self.snapshot.is_final or wave.is_over
+        return ServerState(
+            member.server_id,
+            member.hostname,
+            member.critical,
+            ServerStatus.PREPARED,
+            (f"{NOT_STARTED}: {found.words}" if found else NOT_STARTED) if is_over else None,
+            instance_id=found.instance_id if found else None,
+            job_id=job_id,
         )
 
     def _event(self, server_id: str, job_id: str | None) -> str | None:

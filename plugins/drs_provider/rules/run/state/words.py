@@ -100,6 +100,7 @@ _WAVES: Final[_Looks] = {
 _SERVERS: Final[_Looks] = {
     ServerStatus.WAITING: _WAITING,
     ServerStatus.LAUNCHING: _BUSY,
+    ServerStatus.PREPARED: ("◐", Tone.NEUTRAL),
     ServerStatus.LAUNCHED: _GOOD,
     ServerStatus.COPYING: _BUSY,
     ServerStatus.READY: _GOOD,

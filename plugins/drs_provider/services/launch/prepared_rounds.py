@@ -1,0 +1,84 @@
+"""The rounds of a wave whose servers were launched stopped: what is started, and what is set back once it runs."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from drs_provider.rules.launch.next_launch import may_try_again
+from drs_provider.rules.launch.results import Allows, Ready, ServerResult
+from drs_provider.rules.settings.values import Settings
+from drs_provider.services.launch.prepared_wave import PreparedWave, SeenLaunch, StartRound
+from drs_provider.services.settings.apply import apply_all
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
+    from drs_provider.services.launch.job_results import LaunchResults
+    from drs_provider.services.launch.wave_rounds import WaveRounds
+
+
+def start_prepared(
+    rounds: "WaveRounds", found: "Sequence[LaunchResults]", *, ready: Ready, allows: Allows, order: str | None
+) -> StartRound:
+    """Start what was launched stopped and whose turn in the boot order has come; say what is awaited.
+
+    :param rounds: the wave, as its task knows it now
+    :param found: what every account and Region says of the wave's launches
+    :param order: why nothing more is started: a person has ended the wave, or nobody waits for it any longer
+    :raises RunRefused: nothing may be started any more
+    :raises AwsError: AWS does not answer now (``retryable``): look again later
+    """
+    results = [result for part in found for result in part.results]
+    if order is None and any(_is_prepared(rounds, result) for result in results):
+        results = list(rounds.look_after_instances(results)[0])  # before they run: none of a drill's in production
+    checked = {result.server_id: result for result in results}
+    progress = rounds.progress(results, allows)
+    seen = [
+        SeenLaunch(
+            rounds.hook_of(part.launch),
+            [checked[result.server_id] for result in part.results],
+            frozenset(part.pending),
+        )
+        for part in found
+    ]
+
+    def ensure_may_start(hook: "DrsHook") -> None:
+        mine = {result.server_id for launch in seen if launch.hook is hook for result in launch.results}
+        for launched in rounds.started:
+            if mine & set(launched.launch.servers):
+                rounds.guard.ensure_may_start(launched, rounds.hook_of(launched.launch))
+
+    wave = PreparedWave(
+        servers=[server for server in rounds.servers if server.server_id in progress.reached],
+        ready=ready,
+        allows=allows,
+        store=rounds.store,
+        clock=rounds.clock,
+        max_tries=rounds.max_tries,
+        may_relaunch=lambda result: may_try_again(progress, result),
+        ensure_may_start=ensure_may_start,
+    )
+    return wave.go_on(seen, order=order)
+
+
+def set_started(rounds: "WaveRounds", results: Iterable[ServerResult]) -> None:
+    """Let DRS start again what it launches of the servers that run now: nobody's later launch shall stay stopped.
+
+    A drill's settings are put back as a whole, at its end.
+
+    :raises DrsProviderError: some could not be set back
+    """
+    if rounds.purpose.is_temporary:
+        return
+    runs = {result.server_id for result in results if result.status == "launched"}
+    settings: Settings = {"disposition": "started"}
+    for launched in rounds.started:
+        here = [
+            server.server_id
+            for server in launched.part.servers
+            if server.ahead and server.is_started and server.server_id in runs
+        ]
+        if here:
+            apply_all(rounds.hook_of(launched.launch), dict.fromkeys(here, settings), is_temporary=False)
+
+
+def _is_prepared(rounds: "WaveRounds", result: ServerResult) -> bool:
+    return result.server_id in rounds.prepared and (result.status, result.instance_state) == ("launched", "STOPPED")
