@@ -5,7 +5,8 @@ loads the entry points of installed distributions as well. The package may reach
 
 * only in the plugins folder: this file registers the plugin;
 * installed, and no copy here: there is no such file, the entry point registers it;
-* installed in editable mode from here: both ways lead to one copy, the entry point registers it, this file does not;
+* installed in editable mode from here (a folder of its name among the installed ones holds schemas only): both ways lead
+  to one copy, the entry point registers it, this file does not;
 * installed, and another copy here: two versions of one program would run in one Airflow. This file refuses.
 """
 
@@ -29,7 +30,7 @@ def _install() -> None:
     if imported is None:
         raise ImportError(f"{here} cannot be imported: put {here.parent} on PYTHONPATH, as Airflow does by itself")
     for other in (imported, installed):
-        if other is not None and other != here and other.is_dir():
+        if other is not None and other != here and (other / "__init__.py").is_file():
             raise ImportError(
                 f"two copies of drs_provider: one in {other}, one in {here}. "
                 f"Remove one: run 'pip uninstall {_DISTRIBUTION}', or delete {here} and {Path(__file__).resolve()}"

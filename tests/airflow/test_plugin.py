@@ -56,7 +56,10 @@ def a_plugins_folder(tmp_path: Path) -> Path:
 
 
 def a_site_folder(tmp_path: Path, *, package: Path | None) -> Path:
-    """What pip leaves: the distribution's metadata, and the package itself unless the install is editable."""
+    """What pip leaves: the distribution's metadata, and the package itself.
+
+    Of an editable install only what does not lie in the package's folder.
+    """
     site = tmp_path / "site"
     info = site / "airflow_provider_drs-0.1.0.dist-info"
     info.mkdir(parents=True)
@@ -64,6 +67,8 @@ def a_site_folder(tmp_path: Path, *, package: Path | None) -> Path:
     (info / "entry_points.txt").write_text("[airflow.plugins]\ndrs = drs_provider.ui.plugin:DrsPlugin\n")
     if package is not None:
         shutil.copytree(package, site / "drs_provider", ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        (site / "drs_provider" / "schemas").mkdir(parents=True)  # what the wheel takes from elsewhere
     return site
 
 
