@@ -5,8 +5,8 @@ loads the entry points of installed distributions as well. The package may reach
 
 * only in the plugins folder: this file registers the plugin;
 * installed, and no copy here: there is no such file, the entry point registers it;
-* installed in editable mode from here (a folder of its name among the installed ones holds schemas only): both ways lead
-  to one copy, the entry point registers it, this file does not;
+* installed in editable mode from here: both ways lead to one copy (its folder among the installed ones holds schemas at
+  most), the entry point registers it, this file does not;
 * installed, and another copy here: two versions of one program would run in one Airflow. This file refuses.
 """
 
