@@ -14,7 +14,7 @@ from drs_provider.cli.run_output import listing, progress, status
 from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
 from drs_provider.rules.launch.recovery_points import read_point_in_time
-from drs_provider.rules.purpose import DRILL, PURPOSES
+from drs_provider.rules.purpose import ALL_PURPOSES, DRILL
 from drs_provider.rules.run.controls import BY
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.services.run_control import Decision, RunControl, RunStart, Steered
@@ -146,11 +146,12 @@ def _start(parser: ArgumentParser) -> None:
     parser.add_argument("plan", metavar="PLAN")
     parser.add_argument(
         "--mode",
-        choices=[purpose.name for purpose in PURPOSES],
+        choices=[purpose.name for purpose in ALL_PURPOSES],
         default=DRILL.name,
-        help="default: drill; a migration stops the writes first; a check looks at everything and launches nothing",
+        help="default: drill; a migration stops the writes first; a check looks at everything and launches nothing; of "
+        "the way back (PLAN.failback): reprotect, failback_drill, failback",
     )
-    parser.add_argument("--confirm", metavar="NAME", help="the plan's name; a recovery and a migration need it")
+    parser.add_argument("--confirm", metavar="NAME", help="the plan's name: for a recovery, a migration, a failback")
     parser.add_argument("--reason", metavar="TEXT", help="shown in the report")
     _add_names(parser, "--wave", "W", "only these waves; default: all")
     _add_names(parser, "--exclude-server", "S", "exclude these hostnames or ids")

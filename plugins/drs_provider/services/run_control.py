@@ -15,7 +15,7 @@ from drs_provider.exceptions import PreflightRefused, RunRefused, UsageError
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.tags import is_short_run_id, short_run_id
-from drs_provider.rules.purpose import PURPOSES_BACK, Purpose, find_purpose
+from drs_provider.rules.purpose import PURPOSES, PURPOSES_BACK, Purpose, find_purpose
 from drs_provider.rules.run import controls, names, verbs
 from drs_provider.rules.run.handover import FollowedJobs, GivenOrders, KeptDrill, PlanRunStart, RunOrder
 from drs_provider.rules.run.parts import STARTED_BY
@@ -168,17 +168,20 @@ class RunControl:
     def start(self, plan: str, start: RunStart) -> RunView:
         """Start a run; refuses what preflight would refuse without asking AWS, and what could only wait."""
         dag = self._dag(plan)
-        if names.plan_failed_back_by(dag.dag_id):
-            modes = " or ".join(purpose.name for purpose in PURPOSES_BACK)
-            raise UsageError(f"a way back is started by hand: trigger {dag.dag_id} in Airflow with the mode {modes}")
-        purpose = find_purpose(start.mode)
-        if purpose and purpose.needs_confirmation and start.confirm != plan:
-            raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {plan}")
+        back = names.plan_failed_back_by(dag.dag_id)
+        purposes, confirmed_by = (PURPOSES_BACK, back) if back else (PURPOSES, plan)
+        purpose = find_purpose(start.mode, purposes)
+        if purpose is None and find_purpose(start.mode):
+            modes = " or ".join(f"--mode {purpose.name}" for purpose in purposes)
+            raise UsageError(f"{plan} has no runs of the mode {start.mode}: give {modes}")
+        if purpose and purpose.needs_confirmation and start.confirm != confirmed_by:
+            raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {confirmed_by}")
         if purpose and start.replace_live_instances and not purpose.may_replace_recovered:
             raise UsageError(no_replacing(purpose))
         if dag.is_paused:
             raise RunRefused(f"{plan} is paused, so a run would not begin: drs run resume {plan}")
-        active = [record for record in self._active_records(dag) if _holds_servers(record)]
+        # What may run beside another run of the way back is for its preflight, which looks at both Regions.
+        active = [] if back else [record for record in self._active_records(dag) if _holds_servers(record)]
         if active and not (purpose and purpose.overlaps):
             # A recovery never waits for anything: its preflight decides what it may take.
             first = _view_in_short(dag, active[-1])
@@ -191,7 +194,7 @@ class RunControl:
                 raise RunRefused(self._second(plan, _view_in_short(dag, record), purpose))
         waves = [wave.name for wave in outline_of_edges(self.airflow.upstream(dag.dag_id), dag.waves).waves]
         _refuse_unknown_waves(waves, start.waves or ())
-        request = _read_start(plan, waves, start)
+        request = _read_start(confirmed_by, waves, start, purposes)
         self.say(f"starting a {request.mode} of {plan}: {request.scope(waves)}")
         started = self.airflow.trigger(dag.dag_id, start.conf, None)
         try:
@@ -546,14 +549,14 @@ def _refuse_unknown_waves(known: Sequence[str], asked: Sequence[str]) -> None:
             raise UsageError(f"no wave called {name!r} ({nearest(name, known)})")
 
 
-def _read_start(plan: str, waves: Sequence[str], start: RunStart) -> RunRequest:
+def _read_start(plan: str, waves: Sequence[str], start: RunStart, purposes: Sequence[Purpose]) -> RunRequest:
     """Read the form as preflight will, so that what is wrong with it is said before anything starts.
 
     An Airflow that tells no waves, because it has not read the plan yet, is no reason to refuse: preflight reads them.
     """
     form = {**({"waves": list(waves)} if waves else {}), **start.conf}
     try:
-        return read_request(form, plan=plan, waves=waves, run_type="manual", now=clock.now())
+        return read_request(form, plan=plan, waves=waves, run_type="manual", now=clock.now(), purposes=purposes)
     except PreflightRefused as refusal:
         raise UsageError(f"nothing was started: {'; '.join(refusal.findings)}") from refusal
 

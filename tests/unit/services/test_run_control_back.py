@@ -157,14 +157,47 @@ def test_a_failed_wave_is_retried_by_its_reversals_and_nothing_goes_on_past_it()
     assert answered == ("wave db runs again: what was reversed is kept and not copied again, the others are reversed")
 
 
-def test_a_way_back_is_not_started_from_here_and_a_wait_is_for_its_end():
+MODES_BACK = ("reprotect", "failback_drill", "failback")
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (
+            RunStart("drill"),
+            "shop.failback has no runs of the mode drill: give " + " or ".join(f"--mode {mode}" for mode in MODES_BACK),
+        ),
+        (RunStart("failback"), "a failback brings production up: confirm it with --confirm shop"),
+        (
+            RunStart("failback", confirm="shop.failback"),
+            "a failback brings production up: confirm it with --confirm shop",
+        ),
+        (RunStart("reprotect", waves=["dbb"]), "no wave called 'dbb' (did you mean 'db'?)"),
+    ],
+    ids=["a mode of the plan", "not confirmed", "confirmed by the name of the way back", "an unknown wave"],
+)
+def test_a_way_back_is_started_with_its_own_modes_only(start, said):
+    airflow = way_back()
     with pytest.raises(UsageError) as caught:
-        RunControl(way_back()).start("shop.failback", RunStart("drill"))
+        RunControl(airflow).start("shop.failback", start)
+
+    assert (str(caught.value), airflow.changed) == (said, [])
+
+
+@pytest.mark.parametrize(
+    "start", [RunStart("reprotect", reason="home"), RunStart("failback", confirm="shop", reason="home", waves=["db"])]
+)
+def test_a_way_back_is_started_also_beside_a_run_that_its_preflight_has_to_judge(start):
+    airflow = way_back()
+
+    RunControl(airflow).start("shop.failback", start)
+
+    assert airflow.changed == [("trigger", start.conf)]
+
+
+def test_a_wait_for_a_way_back_is_for_its_end():
     over = way_back(db="success", web="success", run="success")
     control = RunControl(over)
     ended = control.wait(control.look(DAG, RUN), None, lambda _: None)
 
-    assert str(caught.value) == (
-        f"a way back is started by hand: trigger {DAG} in Airflow with the mode reprotect or failback_drill or failback"
-    )
     assert not ended.is_active
