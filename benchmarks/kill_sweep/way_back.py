@@ -289,9 +289,9 @@ class _Judge:
         for (region, name), (server, _) in after.records.items():
             if self.owner.get(server, server) in ours:
                 yield f"recovery instance {name} of {server} is left in {region}"
-        for (region, name), server in after.servers.items():
+        for (region, name), back in after.servers.items():
             if region == self.origin and self.owner.get(name) in ours:
-                yield f"FAILBACK server {name} is left, {server.replication}"
+                yield f"FAILBACK server {name} is left, {back.replication}"
         for server in sorted(ours):
             there = after.servers.get((self.here, server))
             if there is None or there.replication != "CONTINUOUS":

@@ -7,6 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,12 +81,13 @@ def simulator(fleets: Sequence[Path], *, faults: Path | None, random_seed: int) 
     """Start a simulator on a free port and end it afterwards; UsageError with its own words for bad input."""
     command = [sys.executable, "-m", "drs_simulator", "--port", "0", "--speed=1", f"--random-seed={random_seed}"]
     command += [f"--fleet={fleet}" for fleet in fleets] + ([f"--faults={faults}"] if faults else [])
-    with _ending_on_terminate():
+    # Into a file: a pipe that nobody reads is full one day, and the simulator then waits for ever.
+    with _ending_on_terminate(), tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(  # noqa: S603 - our own simulator
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_clean()
+            command, stdout=subprocess.PIPE, stderr=said, text=True, env=_clean()
         )
         try:
-            yield Simulator(_address(process))
+            yield Simulator(_address(process, said))
         finally:
             process.terminate()
             try:
@@ -118,8 +120,11 @@ def rehearse(request: RehearsalRequest, connections: Mapping[str, Connection], h
     return TypeAdapter(RehearsalFacts).validate_json(facts.read_bytes())
 
 
-def _address(process: "subprocess.Popen[str]") -> str:
-    """Wait for the line that says where the simulator listens."""
+def _address(process: "subprocess.Popen[str]", errors: IO[str]) -> str:
+    """Wait for the line that says where the simulator listens.
+
+    :param errors: the file with what it says besides
+    """
     out: IO[str] = process.stdout  # type: ignore[assignment]  # it is a pipe
     with selectors.DefaultSelector() as waiting:
         waiting.register(out, selectors.EVENT_READ)
@@ -127,7 +132,9 @@ def _address(process: "subprocess.Popen[str]") -> str:
     if " ready on " in line:
         return line.split(" ready on ", 1)[1].split()[0]
     process.terminate()
-    _, said = process.communicate(timeout=10)
+    process.communicate(timeout=10)
+    errors.seek(0)
+    said = errors.read()
     if process.returncode == _BAD_INPUT:
         raise UsageError(said.strip())
     raise RehearsalFailed(f"the simulator did not start:\n{said.strip()[-2000:] or 'no output'}")

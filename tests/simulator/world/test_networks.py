@@ -121,6 +121,34 @@ def test_the_interface_of_a_drill_goes_with_its_instance(sim, drs):
     assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
 
 
+def test_an_interface_that_is_attached_is_not_deleted_and_one_that_is_not_is(sim, drs):
+    launched(sim, drs, DB1)
+    ec2 = sim.client("ec2")
+    (instance,) = ec2_instances(sim).values()
+    (first,) = (interface["NetworkInterfaceId"] for interface in instance["NetworkInterfaces"])
+    made = ec2.create_network_interface(SubnetId=instance["SubnetId"])["NetworkInterface"]["NetworkInterfaceId"]
+    second = ec2.create_network_interface(SubnetId=instance["SubnetId"])["NetworkInterface"]["NetworkInterfaceId"]
+    attachment = ec2.attach_network_interface(
+        InstanceId=instance["InstanceId"], NetworkInterfaceId=second, DeviceIndex=1
+    )["AttachmentId"]
+
+    for name in (first, second):
+        with pytest.raises(ClientError) as refused:
+            ec2.delete_network_interface(NetworkInterfaceId=name)
+        said = {"Code": "InvalidParameterValue", "Message": f"Network interface '{name}' is currently in use."}
+        assert refused.value.response["Error"] == said
+    ec2.detach_network_interface(AttachmentId=attachment)
+    for name in (made, second):
+        ec2.delete_network_interface(NetworkInterfaceId=name)
+    with pytest.raises(ClientError, match=r"\(InvalidNetworkInterfaceID.NotFound\)"):
+        ec2.delete_network_interface(NetworkInterfaceId=made)
+
+    terminated = drs.terminate_recovery_instances(recoveryInstanceIDs=[instance["InstanceId"]])["job"]["jobID"]
+    sim.advance("10m")
+    assert error_of(drs, terminated) is None
+    assert ec2.describe_network_interfaces()["NetworkInterfaces"] == []
+
+
 def test_a_network_of_the_fleet_file_has_the_ways_out_that_it_names(start_drs_simulator):
     ways = {
         "internet_gateway": True,

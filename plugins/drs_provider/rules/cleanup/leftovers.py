@@ -153,14 +153,14 @@ def leftovers(facts: Facts, now: datetime) -> SweepDecision:
     for version in facts.versions:
         if (why := _why_forget(version, facts, now)) and not busy:
             actions.append(Action("forget_version", f"{version.template_id}:{version.number}", why))
-    doomed = {action.run for action in actions if action.kind == "terminate"}
+    ending = {mark.run for instance in facts.instances if (mark := _instance_mark(facts, instance))}
     for resource in facts.resources:
         mark = read_mark(resource.tags)
         if mark is None or not mark.is_drill or resource.kind in OWN_LIFE:
             continue
         if mark.run not in over:
             kept[resource.id] = f"{resource.kind} of {mark}: {_why_kept(mark.run, runs, facts)}"
-        elif mark.run in doomed:
+        elif mark.run in ending:  # also while a job terminates them: what an instance has is in use until it is gone
             waiting[resource.id] = f"{resource.kind} of {mark}: its instances are terminated first"
         else:
             actions.append(Action("remove", resource.id, over[mark.run], resource.kind, mark.run))

@@ -1,4 +1,4 @@
-"""What EC2 refuses to delete while it is in use, and moto does not: subnets, security groups and VPCs."""
+"""What EC2 refuses to delete while it is in use, and moto does not: parts of VPCs, and network interfaces."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,26 @@ if TYPE_CHECKING:
 
 
 def install(simulator: "Simulator") -> None:
-    """Stand before the three deletes."""
+    """Stand before the deletes."""
     answers(
         simulator,
         "ec2",
         {
+            "DeleteNetworkInterface": delete_network_interface,
             "DeleteSubnet": delete_subnet,
             "DeleteSecurityGroup": delete_security_group,
             "DeleteVpc": delete_vpc,
             "DeleteVpcEndpoints": delete_vpc_endpoints,
         },
     )
+
+
+def delete_network_interface(asked: Asked) -> Reply:
+    """Refuse for an interface that is attached to an instance: only the instance's end takes it along."""
+    name = str(asked.request.get("NetworkInterfaceId"))
+    if any(interface.id == name and interface.instance is not None for interface in _interfaces(asked)):
+        raise Refused("InvalidParameterValue", f"Network interface '{name}' is currently in use.")
+    return asked.forward()
 
 
 def delete_subnet(asked: Asked) -> Reply:

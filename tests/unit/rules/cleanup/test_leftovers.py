@@ -192,6 +192,23 @@ def test_what_is_held_by_a_running_job_is_waited_for():
     )
 
 
+@pytest.mark.parametrize("terminating", [[], [job("j2", {}, status="STARTED", kind="TERMINATE")]])
+def test_what_an_instance_has_waits_for_its_end_also_while_a_job_terminates_it(terminating):
+    of_instance = [Resource("eni-1", "network-interface", tags()), Resource("vol-1", "volume", tags())]
+    of_other = Resource("eni-2", "network-interface", tags(run_id="r2"))
+    facts = Facts([job("j1", tags()), *terminating], [instance("i-1", "j1")], resources=[*of_instance, of_other])
+
+    decision = leftovers(facts, NOW)
+
+    assert {name: why for name, why in decision.waiting.items() if name != "i-1"} == {
+        "eni-1": "network-interface of r1 of drs.shop: its instances are terminated first",
+        "vol-1": "volume of r1 of drs.shop: its instances are terminated first",
+    }
+    assert [action.id for action in decision.actions if action.kind == "remove"] == ["eni-2"]
+    gone = leftovers(Facts([job("j1", tags())], resources=of_instance), NOW)
+    assert [action.id for action in gone.actions] == ["eni-1", "vol-1"]
+
+
 KEY = tags()["drs-orchestrator:run"]
 HELD = server(**{TAG: "version=1/2", RUN: KEY})
 
