@@ -13,7 +13,6 @@ from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.roles.managers import Managers, ManagersUnreadable, read_managers, why_not_started, with_roles
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.services.signed import leave
-from drs_provider.services.store import load
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import ManagersKnown, PlanRunStart
@@ -57,6 +56,7 @@ def managers_left(context: Context) -> Managers:
 def _asked_scheduler(context: Context, managers: Managers) -> Managers:
     """Read who has the roles, as the scheduler has handed it to preflight, and leave it to later tasks."""
     from drs_provider.rules.run.handover import ManagersKnown
+    from drs_provider.services.store import load
 
     try:
         known = load(task_memory(context), ManagersKnown)
