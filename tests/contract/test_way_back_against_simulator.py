@@ -417,6 +417,22 @@ def test_a_machine_that_another_run_has_converted_a_moment_ago_is_not_converted_
     assert len(world.called("StartFailbackLaunch")) == 1
 
 
+def test_a_conversion_that_is_days_old_is_not_forgotten(world, monkeypatch):
+    paired(world)
+    job = world.reader.recovery.start_failback_launch(
+        [world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered], tags={}
+    )
+    (record,) = world.reader.recovery.recovery_instances(source_server_ids=(DATA_CENTRE,))
+    assert record["failback"]["failbackJobID"] == job["jobID"]
+    world.later("30m")
+    stale(world, monkeypatch, record)
+    world.reader.now = lambda: world.now() + timedelta(days=3)
+    state = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE]
+
+    assert (state.stage, state.stuck_at) == (Stage.STUCK, Stage.LAUNCHING)
+    assert f"job {job['jobID']} has converted its failback client" in state.why
+
+
 def test_what_people_have_converted_after_our_job_has_failed_is_taken_as_it_is(world):
     instance = paired(world)
     world.simulator.fault({"do": "fail_at", "event": "LAUNCH_END", "error": "no disk", "count": 1})

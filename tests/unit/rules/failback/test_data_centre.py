@@ -9,6 +9,7 @@ from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client
 from drs_provider.rules.failback.data_centre.results import conversion_result
 from drs_provider.rules.failback.data_centre.stop import why_followed, why_not_ended
 from drs_provider.rules.failback.launchable import going_back
+from drs_provider.rules.failback.launches.conversion import jobs_to_ask
 from drs_provider.rules.failback.next_step import next_failback, next_reprotection
 from drs_provider.rules.failback.other_runs import OtherWayBack
 from drs_provider.rules.failback.state import Stage, state_of
@@ -98,6 +99,46 @@ def test_a_conversion_that_drs_does_not_complete_asks_people_to_look():
         "run on the machine in the data centre. Look there: if it does, keep everything, and protect that machine by "
         "hand; if it does not, stop the failback (StopFailback), and boot the failback client again"
     )
+
+
+def named(record, job_id):
+    record["failback"]["failbackJobID"] = job_id
+    return record
+
+
+@pytest.mark.parametrize(
+    ("record", "asked"),
+    [
+        (named(client(), "old"), ("old",)),
+        (named(client("FAILBACK_ERROR", "STOPPED"), "old"), ("old",)),
+        (named(client(), JOB), ()),
+        (client(), ()),
+        (named(client("FAILBACK_NOT_STARTED", "NOT_STARTED"), "old"), ()),
+        (named(client("FAILBACK_COMPLETED", "STOPPED"), "old"), ()),
+        ({**named(client(), "old"), "originEnvironment": "AWS"}, ()),
+        ({"recoveryInstanceID": B3}, ()),
+    ],
+)
+def test_a_job_that_an_instance_names_is_asked_for_however_old_it_is(record, asked):
+    assert jobs_to_ask([record, record], [conversion()]) == asked
+
+
+@pytest.mark.parametrize("failback", ["FAILBACK_READY_FOR_LAUNCH", "FAILBACK_IN_PROGRESS"])
+def test_a_machine_whose_job_nobody_knows_any_more_is_not_ready(failback):
+    state, found = where(named(client(failback), "old"), conversion(launch="FAILED"))
+
+    assert (state.stage, going_back(state, found).why_not) == (
+        Stage.STUCK,
+        (
+            "DRS names job old for its failback client and does not know it, and DRS does not call the failback completed: "
+            "production may run on the machine in the data centre. Look there: if it does, keep everything, and protect "
+            "that machine by hand; if it does not, stop the failback (StopFailback), and boot the failback client again"
+        ),
+    )
+
+
+def test_a_machine_whose_failed_job_is_named_is_ready():
+    assert where(named(client(), JOB), conversion(launch="FAILED"))[0].stage is Stage.READY
 
 
 def test_a_client_that_was_not_converted_is_named_with_its_job():
