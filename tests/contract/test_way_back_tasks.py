@@ -8,6 +8,8 @@ import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from drs_provider import clock
+from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.hooks.drs import DrsHook
 from drs_provider.operators.failback import (
     DrsCleanUpFailbackOperator,
     DrsDeleteFailbackServersOperator,
@@ -23,12 +25,24 @@ from drs_provider.operators.failback_launch import (
     DrsStopFailbackOperator,
 )
 from drs_provider.rules.failback.state import Stage
-from drs_provider.rules.run.handover import FailbackOutcome, FailbackProgress, Launch, RecordedAnswer
+from drs_provider.rules.run.handover import (
+    BackLaunches,
+    FailbackOutcome,
+    FailbackProgress,
+    Launch,
+    PreflightServer,
+    RecordedAnswer,
+)
 from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.shape import WayBack
 from drs_provider.sensors.failback import DrsFailbackSensor
+from drs_provider.services.failback.convert_clients import ConvertClients
+from drs_provider.services.launch.start_jobs import MustWait
 from drs_provider.services.signed import keys
 from drs_provider.triggers.failback import DrsFailbackTrigger
 from kit.fake_context import fake_context
+from kit.fake_drs import MemoryStore
 from kit.way_back import BOTH, DATA_CENTRE, ONE, TWO, WAY_BACK_FLEET, WayBackWorld
 
 AWS = {"aws_conn_id": None, "region_name": "us-west-2"}
@@ -239,3 +253,104 @@ def test_a_conflict_is_waited_for_by_the_clock_and_the_trigger_comes_back_from_i
     assert path == "drs_provider.triggers.failback.DrsFailbackTrigger"
     assert DrsFailbackTrigger(**arguments).serialize() == (path, arguments)
     assert arguments["watches"][0]["origin"]["region_name"] == "us-east-1"
+
+
+@pytest.fixture
+def start_back(world, monkeypatch):
+    """A leg of the start of a wave whose servers are stages of its boot order, without what stands before it."""
+    store = MemoryStore()
+
+    def start_back(*stages, order=None, max_tries=0):
+        servers = [PreflightServer(server_id=name, hostname=name) for stage in stages for name in stage]
+        way = WayBack(Target("aws_default", "us-west-2"), Target("aws_default", ""), 1, ("g",), "r")
+        start = StartBack(
+            task_id="start",
+            plan="shop",
+            digest="d",
+            wave="w",
+            way=way,
+            agreement=None,
+            sync_task_id="s",
+            stops_writes=True,
+        )
+        start.servers, start.stages, start.installation = tuple(servers), stages, "here"
+        start.source_server_ids = [name for stage in stages for name in stage]
+        for name, value in {
+            "_obey": lambda *_: None,
+            "prepare": lambda *_: None,
+            "_points": lambda *_: {},
+            "_ensure_quiet": lambda *_: None,
+            "_squares": lambda _: "squares",
+            "why_ended": lambda *_: order,
+        }.items():
+            monkeypatch.setattr(StartBack, name, value)
+        context = fake_context(store, dag_id="drs.shop.failback", task_id="start", max_tries=max_tries)
+        try:
+            said = start.execute(context)
+        except (TaskDeferred, AirflowFailException) as ended:
+            said = ended
+        left = (
+            BackLaunches.from_json(context["pushed"][BackLaunches.KEY])
+            if BackLaunches.KEY in context["pushed"]
+            else None
+        )
+        return said, left
+
+    monkeypatch.setattr("drs_provider.dag.failback.cut_over.start.reader_of", lambda _: world.reader)
+    return start_back
+
+
+def jobs_of(left):
+    return [job.job_id for launch in left.launches for job in launch.jobs]
+
+
+CANCELLED = "cancelled by ann"
+
+
+def test_a_cancel_while_a_stage_waits_hands_on_what_was_launched_before(world, start_back):
+    world.ready(*BOTH)
+    waits, first = start_back((ONE,), (TWO,))
+    said, left = start_back((ONE,), (TWO,), order=CANCELLED)
+
+    assert (type(waits), said) == (TaskDeferred, "squares")
+    assert (jobs_of(left), left.held_back) == (jobs_of(first), {TWO: CANCELLED})
+    assert world.called("StartRecovery") == [202, 202]
+
+
+def test_a_cancel_looks_for_a_job_whose_start_nobody_lived_to_remember(world, start_back, monkeypatch):
+    world.ready(*BOTH)
+    sent = DrsHook.start_recovery
+
+    def dies(self, *args, **kwargs):
+        sent(self, *args, **kwargs)
+        raise RuntimeError("the worker is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DrsHook, "start_recovery", dies)
+        with pytest.raises(RuntimeError):
+            start_back(BOTH)
+    said, left = start_back(BOTH, order=CANCELLED)
+
+    assert (said, len(jobs_of(left)), left.held_back) == ("squares", 1, {})
+    assert world.called("StartRecovery") == [202, 202]
+
+
+def test_machines_that_wait_keep_nobody_from_hearing_of_what_was_launched(world, start_back, monkeypatch):
+    world.ready(ONE)
+    monkeypatch.setattr(ConvertClients, "look", lambda _: MustWait("no room", (), "any"))
+    monkeypatch.setattr(
+        "drs_provider.dag.failback.cut_over.start.is_from_data_centre", lambda found: found.server_id == TWO
+    )
+    monkeypatch.setattr(StartBack, "_launchable", lambda *asked: ([*asked[2]], {}))
+    waits, left = start_back(BOTH)
+    said, again = start_back(BOTH, order=CANCELLED)
+
+    assert (type(waits), len(jobs_of(left)), said) == (TaskDeferred, 1, "squares")
+    assert (jobs_of(again), again.held_back) == (jobs_of(left), {TWO: CANCELLED})
+
+
+def test_a_cancel_of_what_nothing_was_begun_of_ends_the_start(world, start_back):
+    world.ready(*BOTH)
+    said, left = start_back((ONE,), (TWO,), order=CANCELLED)
+
+    assert (str(said), left, len(world.called("StartRecovery"))) == (CANCELLED, None, 1)

@@ -130,9 +130,10 @@ def test_a_machine_whose_job_nobody_knows_any_more_is_not_ready(failback):
     assert (state.stage, going_back(state, found).why_not) == (
         Stage.STUCK,
         (
-            "DRS names job old for its failback client and does not know it, and DRS does not call the failback completed: "
-            "production may run on the machine in the data centre. Look there: if it does, keep everything, and protect "
-            "that machine by hand; if it does not, stop the failback (StopFailback), and boot the failback client again"
+            "DRS names job old for its failback client and does not know it, and DRS does not call the failback "
+            "completed: production may run on the machine in the data centre. Look there: if it does, keep everything, "
+            "and protect that machine by hand; if it does not, stop the failback (StopFailback), and boot the failback "
+            "client again"
         ),
     )
 
