@@ -9,6 +9,7 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from drs_provider import clock
 from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.stop_clients import StopClients
 from drs_provider.hooks.drs import DrsHook
 from drs_provider.operators.failback import (
     DrsCleanUpFailbackOperator,
@@ -354,3 +355,38 @@ def test_a_cancel_of_what_nothing_was_begun_of_ends_the_start(world, start_back)
     said, left = start_back((ONE,), (TWO,), order=CANCELLED)
 
     assert (str(said), left, len(world.called("StartRecovery"))) == (CANCELLED, None, 1)
+
+
+@pytest.fixture
+def stop_clients(world, monkeypatch):
+    """The end of a failback of a data centre's machine that nobody has converted, after the start has ended so."""
+    world.recovered(DATA_CENTRE)
+    instance = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered
+    world.simulator.failback_client(instance)
+    world.until_done(world.reversal(), (DATA_CENTRE,))
+    monkeypatch.setattr("drs_provider.dag.failback.cut_over.stop_clients.reader_of", lambda _: world.reader)
+    server = PreflightServer(server_id=DATA_CENTRE, hostname="centre1")
+    monkeypatch.setattr(StopClients, "_servers", lambda *_: (server,))
+    store, home = MemoryStore(), SimpleNamespace(way=None)
+
+    def stop_clients(start, **names):
+        context = fake_context(store, dag_id="drs.shop.failback", task_id="stop", **names)
+        context["ti"].get_task_states = lambda **_: {"manual__1": {"w.start": start}}
+        return leg(StopClients(task_id="stop", plan="p", digest="d", home=home, start_task_ids=["w.start"]), context)
+
+    return stop_clients
+
+
+def test_a_conversion_that_drs_may_not_show_yet_is_waited_for_before_failbacks_are_ended(world, stop_clients):
+    waits = stop_clients("failed")
+    asked = len(world.called("StopFailback"))
+    world.later("2m")
+    ended = stop_clients("failed")
+
+    assert (type(waits), asked, [*ended["done"]]) == (TaskDeferred, 0, [DATA_CENTRE])
+    assert waits.trigger.moment - world.now() < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("start", ["skipped", "success", "upstream_failed"])
+def test_nobody_waits_for_a_start_that_sent_nothing_whose_answer_was_lost(world, stop_clients, start):
+    assert [*stop_clients(start)["done"]] == [DATA_CENTRE]

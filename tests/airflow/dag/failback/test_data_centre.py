@@ -83,6 +83,7 @@ def _soon(monkeypatch):
     monkeypatch.setattr("drs_provider.dag.failback.cut_over.start.LOOK_EVERY", soon)
     monkeypatch.setattr("drs_provider.dag.failback.cut_over.start.POLL_SECONDS", 0.3)
     monkeypatch.setattr("drs_provider.rules.failback.data_centre.last_sync.SETTLE", soon)
+    monkeypatch.setattr("drs_provider.services.failback.call_memory.INVISIBLE_FOR", soon)
     monkeypatch.setattr("drs_provider.dag.waves.final_sync.LEAST_POLL_SECONDS", 0.3)
 
 

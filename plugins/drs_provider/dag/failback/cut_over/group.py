@@ -150,6 +150,7 @@ def end_tasks(shape: FailbackShape) -> None:
             plan=shape.plan.name,
             digest=shape.digest,
             home=home,
+            start_task_ids=[task for wave in shape.waves if wave.wave.name in home.waves for task in wave.start_tasks],
             trigger_rule=TriggerRule.ALL_DONE,
         )
 

@@ -1,12 +1,14 @@
 """The end of the failbacks of machines in data centres, where a person has cancelled a run and ordered just that."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 from pydantic import JsonValue
 
+from drs_provider import clock
 from drs_provider.dag.docs import COLOURS
 from drs_provider.dag.failback.check import reader_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_going_home
@@ -14,6 +16,7 @@ from drs_provider.dag.failback.other_runs import other_ways_back
 from drs_provider.dag.run_reader import order_of
 from drs_provider.dag.task_times import LeavesTimes, began_of_task
 from drs_provider.exceptions import RunRefused
+from drs_provider.formatting import some
 from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.rules.failback.data_centre.stop import why_followed, why_not_ended
 from drs_provider.rules.failback.shape import WayHome
@@ -36,20 +39,38 @@ class StopClients(LeavesTimes, BaseOperator):
     ui_color = COLOURS["ui_color"]
     ui_fgcolor = COLOURS["ui_fgcolor"]
 
-    def __init__(self, *, plan: str, digest: str, home: WayHome, **kwargs: Any) -> None:
+    def __init__(self, *, plan: str, digest: str, home: WayHome, start_task_ids: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.plan, self.digest, self.home = plan, digest, home
+        self.plan, self.digest, self.home, self.start_task_ids = plan, digest, home, tuple(start_task_ids)
 
     def execute(self, context: Context) -> JsonValue:
         """Look for the order, and end what is to be ended."""
         with failing_for_good():
-            until = began_of_task(context) + WITHIN
+            began = began_of_task(context)
+            until = began + WITHIN
+            servers = self._servers(context)
+            self._wait_for_jobs(context, began)
             with asking_later(self, self.look_again, until=until):
-                return sealed(context["ti"], self._end(context, self._servers(context)))
+                return sealed(context["ti"], self._end(servers))
 
     def look_again(self, context: Context, event: object = None) -> JsonValue:
-        """Look again after AWS did not answer: what is ended already is passed over."""
+        """Look again after a wait: what is ended already is passed over."""
         return self.execute(context)
+
+    def _wait_for_jobs(self, context: Context, began: datetime) -> None:
+        """Wait once where a start has failed: DRS may not show yet what it has sent, and whose answer was lost."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        from drs_provider.services.failback.call_memory import INVISIBLE_FOR
+
+        ti, moment = context["ti"], began + INVISIBLE_FOR
+        if clock.now() >= moment:
+            return
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        failed = [task for task in self.start_task_ids if str(states.get(task)) == "failed"]
+        if failed:
+            self.log.info("%s failed: what they have sent is waited for until %s", some(failed), moment)
+            self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.look_again.__name__)
 
     def _servers(self, context: Context) -> "tuple[PreflightServer, ...]":
         order = order_of(context)
@@ -70,13 +91,13 @@ class StopClients(LeavesTimes, BaseOperator):
             raise RunRefused(why)
         return found
 
-    def _end(self, context: Context, servers: "tuple[PreflightServer, ...]") -> "FailbackOutcome":
+    def _end(self, servers: "tuple[PreflightServer, ...]") -> "FailbackOutcome":
         from drs_provider.rules.run.handover import FailbackOutcome
         from drs_provider.services.failback.ends import stop_failback
 
         reader = reader_of(self.home.way)
         read = reader.read([server.server_id for server in servers])
-        left = {name: why for name, state in read.states.items() if (why := why_not_ended(state))}
+        left = {name: why for name, state in read.states.items() if (why := why_not_ended(state, read.circles[name]))}
         ended = [name for name in read.states if name not in left]
         done = stop_failback(reader, ended) if ended else {}
         for name, words in {**left, **done}.items():

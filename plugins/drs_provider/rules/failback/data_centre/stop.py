@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from drs_provider.formatting import some
+from drs_provider.rules.failback.circle import Circle
+from drs_provider.rules.failback.launches.conversion import hidden_conversion
 from drs_provider.rules.failback.other_runs import OtherWayBack
 from drs_provider.rules.failback.state import CircleState, Stage
 
@@ -11,8 +13,13 @@ _COPIED: Final = frozenset({Stage.REVERSING, Stage.COPYING, Stage.READY})
 """Where a failback client is copied to, and nothing has converted it."""
 
 
-def why_not_ended(state: CircleState) -> str:
-    """Say why the failback of a server is not ended; empty: its client is copied to, and is not converted."""
+def why_not_ended(state: CircleState, circle: Circle) -> str:
+    """Say why the failback of a server is not ended; empty: its client is copied to, and is not converted.
+
+    A job that has converted the machine counts, also where DRS says that its failback has ended in an error.
+    """
+    if state.stage is Stage.STUCK and (hidden := hidden_conversion(circle)):
+        return f"it is stuck ({hidden.why}): only what is not converted is ended"
     stage = state.stuck_at if state.stage is Stage.STUCK else state.stage
     if stage in _COPIED:
         return ""
