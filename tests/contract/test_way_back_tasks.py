@@ -8,8 +8,10 @@ import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from drs_provider import clock
+from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync
 from drs_provider.dag.failback.cut_over.start import StartBack
 from drs_provider.dag.failback.cut_over.stop_clients import StopClients
+from drs_provider.exceptions import RunRefused
 from drs_provider.hooks.drs import DrsHook
 from drs_provider.operators.failback import (
     DrsCleanUpFailbackOperator,
@@ -25,11 +27,13 @@ from drs_provider.operators.failback_launch import (
     DrsStartReplicationOperator,
     DrsStopFailbackOperator,
 )
+from drs_provider.rules.failback.data_centre.last_sync import ClientCopy
 from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.handover import (
     BackLaunches,
     FailbackOutcome,
     FailbackProgress,
+    FinalSync,
     Launch,
     PreflightServer,
     RecordedAnswer,
@@ -390,3 +394,32 @@ def test_a_conversion_that_drs_may_not_show_yet_is_waited_for_before_failbacks_a
 @pytest.mark.parametrize("start", ["skipped", "success", "upstream_failed"])
 def test_nobody_waits_for_a_start_that_sent_nothing_whose_answer_was_lost(world, stop_clients, start):
     assert [*stop_clients(start)["done"]] == [DATA_CENTRE]
+
+
+@pytest.mark.parametrize(
+    ("began", "why"),
+    [
+        (0, ""),
+        (
+            1,
+            (
+                "nothing was launched: the failback client of centre1 was booted after the last sync. Clear the step "
+                "that stops the writes with everything downstream, so that the last sync is waited for again"
+            ),
+        ),
+    ],
+)
+def test_a_last_sync_is_of_the_client_that_is_converted(began, why):
+    at = clock.now() - timedelta(hours=1)
+    context = fake_context(dag_id="back", task_id="start")
+    synced = FinalSync(quiesced_at=at, settled={DATA_CENTRE: "so"})
+    place = Origin("back", "manual__1", "sync", FinalSync.KEY)
+    context["ti"].left["sync", FinalSync.KEY] = keys().seal(synced.to_json(), place)
+    record = {"failback": {"failbackInitiationTime": (at + timedelta(minutes=began)).isoformat()}}
+    said = ""
+    try:
+        ensure_last_sync(context, "sync", "w", (), {DATA_CENTRE: ClientCopy("centre1", record)}, stops_writes=True)
+    except RunRefused as refusal:
+        said = str(refusal)
+
+    assert said == why

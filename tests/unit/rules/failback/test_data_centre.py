@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.dag.failback.cut_over.question_text import _goes_to, _into
 from drs_provider.rules.failback.cut_over import adopted_words, cut_over_findings
-from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client_sync, not_proven
+from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client_sync, not_proven, why_not_synced
 from drs_provider.rules.failback.data_centre.results import conversion_result
 from drs_provider.rules.failback.data_centre.stop import why_followed, why_not_ended
 from drs_provider.rules.failback.launchable import going_back
@@ -317,6 +317,34 @@ def test_the_last_sync_of_a_client_is_waited_for_and_never_called_proven(given, 
     assert found.settled == ({B1: settled} if settled else {})
     assert waiting in found.waiting
     assert found.waiting == "" or found.waiting.startswith("1 failback client not seen up to date: mill1 (")
+
+
+def begun(record, minutes):
+    record["failback"]["failbackInitiationTime"] = when(minutes)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (copy(), ""),
+        (begun(copy(), 0), ""),
+        (begun(copy(), 1), "the failback client of mill1 was booted after the last sync"),
+        (client(began=None), ""),
+        (copy(backlog=8 * 2**20), "1 failback client not seen up to date: mill1 (8.0 MiB left to send)"),
+        (
+            copy("PT3H"),
+            (
+                "1 failback client not seen up to date: mill1 (its lag is 3h, and 1m more have to pass after the last "
+                "write)"
+            ),
+        ),
+    ],
+)
+def test_a_client_that_was_behind_again_since_its_last_sync_is_not_converted(record, why):
+    at = AT + timedelta(hours=2)
+
+    assert why_not_synced({B1: ClientCopy("mill1", record)}, quiesced_at=AT, at=at) == why
 
 
 def test_a_client_that_cannot_be_converted_keeps_nobody_from_being_named():

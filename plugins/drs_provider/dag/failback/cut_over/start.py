@@ -277,6 +277,7 @@ class StartBack(DrsStartRecoveryOperator):
         self, context: Context, reader: "CircleReader", read: "CirclesRead", server_ids: Sequence[str]
     ) -> None:
         """Look for the last sync of what is still to be launched, and bring its launch settings to what is wanted."""
+        from drs_provider.rules.failback.data_centre.last_sync import ClientCopy
         from drs_provider.services.failback.cut_over import originals_in
         from drs_provider.services.settings.apply import apply_all
 
@@ -287,11 +288,12 @@ class StartBack(DrsStartRecoveryOperator):
         clients = [name for name in ready if is_from_data_centre(read.circles[name])]
         ready = [name for name in ready if name not in clients]
         backs = {name: read.states[name].failback_server for name in ready}
+        known = {server.server_id: server for server in self.servers}
+        copies = {name: ClientCopy(known[name].hostname, read.circles[name].recovered[0]) for name in clients}
         ensure_last_sync(
-            context, self.sync_task_id, self.wave, list(backs.values()), clients, stops_writes=self.stops_writes
+            context, self.sync_task_id, self.wave, list(backs.values()), copies, stops_writes=self.stops_writes
         )
         self._ensure_agreed(clients)
-        known = {server.server_id: server for server in self.servers}
         places: dict[Any, dict[str, Mapping[str, Any]]] = {}
         for name, back in backs.items():
             places.setdefault(read.origin_of(name), {})[back] = known[name].settings

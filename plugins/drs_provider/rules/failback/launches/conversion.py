@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import STARTS_OF_RECOVERY, Circle
 from drs_provider.rules.failback.launches.hidden_launch import SHOWN_WITHIN
@@ -98,7 +97,7 @@ def _last(circle: Circle) -> Answer | None:
 def _jobs(circle: Circle) -> Iterator[Answer]:
     record = circle.recovered[0] if circle.recovered else {}
     failback = record.get("failback") or {}
-    begins = _instant(failback.get("failbackInitiationTime")) or _launched_at(circle, str(record.get("jobID") or ""))
+    begins = instant_of(failback.get("failbackInitiationTime")) or _launched_at(circle, str(record.get("jobID") or ""))
     for job in circle.recovery.jobs:
         is_conversion = job.get("type") == "LAUNCH" and job.get("initiatedBy") not in STARTS_OF_RECOVERY
         if not is_conversion or circle.server_id not in servers_of(job):
@@ -114,7 +113,8 @@ def _launched_at(circle: Circle, job_id: str) -> datetime | None:
     return next((created_at_of(job) for job in circle.recovery.jobs if job_id and job.get("jobID") == job_id), None)
 
 
-def _instant(text: object) -> datetime | None:
+def instant_of(text: object) -> datetime | None:
+    """Read an instant as DRS writes it; None: it says none, or something else."""
     try:
         return parse_instant(str(text)) if text else None
     except ValueError:
