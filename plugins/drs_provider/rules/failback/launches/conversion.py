@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
+from drs_provider.formatting import parse_instant
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.circle import STARTS_OF_RECOVERY, Circle
 from drs_provider.rules.failback.launches.hidden_launch import SHOWN_WITHIN
