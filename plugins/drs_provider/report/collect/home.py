@@ -52,6 +52,11 @@ def way_home(back: ServerBack) -> WayHomeFacts:
     return WayHomeFacts(recovered=back.recovered, failback_server=back.failback_server, place=place)
 
 
+def sync_not_seen(back: ServerBack | None) -> str:
+    """Say that the last sync of a data centre's machine is not proven, whichever run has converted it; empty: it is."""
+    return "this run did not see its last sync" if back is not None and back.from_data_centre else ""
+
+
 def _removed(things: Sequence[RemovedThing]) -> dict[str, tuple[str, ...]]:
     """Word what was done to everything that is removed, by server id; what was called twice stands once."""
     found: dict[str, dict[str, list[str]]] = {}

@@ -130,14 +130,6 @@ def doubts_of(context: Context, task_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(doubt for sync in found if sync for doubt in sync.doubts))
 
 
-def unproven_of(context: Context, task_ids: Sequence[str]) -> frozenset[str]:
-    """Return the servers whose last sync in this run is not proven: their failback clients have no recovery points."""
-    from drs_provider.rules.run.handover import FinalSync
-
-    found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
-    return frozenset(server for sync in found if sync for server in sync.settled)
-
-
 @contextmanager
 def telling_of_stopped_writes(*, stops_writes: bool) -> Iterator[None]:
     """Say in a refusal that production has no writes by then, and what to do about it."""
