@@ -11,8 +11,10 @@ from drs_provider import clock
 from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync
 from drs_provider.dag.failback.cut_over.start import StartBack
 from drs_provider.dag.failback.cut_over.stop_clients import StopClients
-from drs_provider.exceptions import RunRefused
+from drs_provider.dag.run_reader import order_of
+from drs_provider.exceptions import AccessDenied, RunRefused, ServiceUnavailable
 from drs_provider.hooks.drs import DrsHook
+from drs_provider.hooks.failback import FailbackHook
 from drs_provider.operators.failback import (
     DrsCleanUpFailbackOperator,
     DrsDeleteFailbackServersOperator,
@@ -28,7 +30,7 @@ from drs_provider.operators.failback_launch import (
     DrsStopFailbackOperator,
 )
 from drs_provider.rules.failback.data_centre.last_sync import ClientCopy
-from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.failback.state import CircleState, Stage
 from drs_provider.rules.run.handover import (
     BackLaunches,
     FailbackOutcome,
@@ -37,17 +39,20 @@ from drs_provider.rules.run.handover import (
     Launch,
     PreflightServer,
     RecordedAnswer,
+    RunOrder,
 )
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.roster import Target
 from drs_provider.rules.run.shape import WayBack
 from drs_provider.sensors.failback import DrsFailbackSensor
 from drs_provider.services.failback.convert_clients import ConvertClients
+from drs_provider.services.failback.ends import stop_failback
 from drs_provider.services.launch.start_jobs import MustWait
 from drs_provider.services.signed import keys
 from drs_provider.triggers.failback import DrsFailbackTrigger
 from kit.fake_context import fake_context
 from kit.fake_drs import MemoryStore
+from kit.orders import order
 from kit.way_back import BOTH, DATA_CENTRE, ONE, TWO, WAY_BACK_FLEET, WayBackWorld
 
 AWS = {"aws_conn_id": None, "region_name": "us-west-2"}
@@ -373,8 +378,8 @@ def stop_clients(world, monkeypatch):
     monkeypatch.setattr(StopClients, "_servers", lambda *_: (server,))
     store, home = MemoryStore(), SimpleNamespace(way=None)
 
-    def stop_clients(start, **names):
-        context = fake_context(store, dag_id="drs.shop.failback", task_id="stop", **names)
+    def stop_clients(start, context=None):
+        context = context or fake_context(store, dag_id="drs.shop.failback", task_id="stop")
         context["ti"].get_task_states = lambda **_: {"manual__1": {"w.start": start}}
         return leg(StopClients(task_id="stop", plan="p", digest="d", home=home, start_task_ids=["w.start"]), context)
 
@@ -423,3 +428,45 @@ def test_a_last_sync_is_of_the_client_that_is_converted(began, why):
         said = str(refusal)
 
     assert said == why
+
+
+def test_an_order_to_end_failbacks_is_obeyed_once_and_ends_what_it_can(world, stop_clients, monkeypatch):
+    """One that AWS refuses keeps nobody from ending the others, and what is ended is told whatever follows."""
+    stop, refused = FailbackHook.stop_failback, [True]
+
+    def ended(self, instance):
+        if refused.pop() if refused else False:
+            raise AccessDenied("StopFailback", "AccessDeniedException", "not you")
+        stop(self, instance)
+
+    monkeypatch.setattr(FailbackHook, "stop_failback", ended)
+    context = fake_context(dag_id="drs.shop.failback", task_id="stop")
+    with pytest.raises(AirflowFailException, match="not you"):
+        stop_clients("skipped", context=context)
+    left = FailbackOutcome.from_json(context["pushed"]["return_value"])
+    order(context, RunOrder(kind="cancel", message="cancelled by ann"))
+    stop_clients("skipped", context=context)
+
+    assert (left.is_complete, left.done, [*left.left]) == (False, {}, [DATA_CENTRE])
+    assert "not you" in left.left[DATA_CENTRE]
+    assert order_of(context) is None
+
+
+def test_a_refusal_of_one_failback_ends_the_others(monkeypatch):
+    called = []
+
+    def stop(instance):
+        called.append(instance)
+        if instance == "i-1":
+            raise AccessDenied("StopFailback", "AccessDeniedException", "not you")
+        if instance == "i-2":
+            raise ServiceUnavailable("StopFailback", "Unavailable", "later")
+
+    states = {name: CircleState(name, Stage.READY, recovered=name.replace("s", "i")) for name in ("s-1", "s-2", "s-3")}
+    read = SimpleNamespace(states=states, circles={name: SimpleNamespace(server=None) for name in states})
+    reader = SimpleNamespace(read=lambda _: read, recovery=SimpleNamespace(stop_failback=stop))
+    ends = stop_failback(reader, [*states])
+
+    assert (called, ends.done) == (["i-1", "i-2", "i-3"], {"s-3": "the failback of i-3 is ended"})
+    with pytest.raises(ServiceUnavailable):
+        ends.raise_refusal()

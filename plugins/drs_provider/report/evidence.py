@@ -392,14 +392,14 @@ class WaitEvidence(EvidencePart):
 
 
 class HomeStep(EvidencePart):
-    """One task at the end of a failback: protected again, agreed, removed, or at rest.
+    """One task at the end of a failback: protected again, agreed, removed, at rest, or its failbacks ended by a cancel.
 
     ``done`` and ``left``: by server id what it says of each; ``removed``: by server id what it has removed, in words;
     ``error``: its last words where it has failed.
     """
 
     task: str
-    does: Literal["protect_again", "agree", "remove_recovered", "at_rest"]
+    does: Literal["protect_again", "agree", "remove_recovered", "at_rest", "stop_failback"]
     state: Literal["done", "failed", "skipped", "unproven", "not_reached"]
     done: dict[str, str] = Field(default_factory=dict)
     left: dict[str, str] = Field(default_factory=dict)

@@ -10,9 +10,9 @@ from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import FailbackOutcome, RecordedAnswer, RemovedThing, ServerBack
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
-Does = Literal["protect_again", "agree", "remove_recovered", "at_rest"]
+Does = Literal["protect_again", "agree", "remove_recovered", "at_rest", "stop_failback"]
 
-_DOES: Final[tuple[Does, ...]] = ("protect_again", "agree", "remove_recovered", "at_rest")
+_DOES: Final[tuple[Does, ...]] = ("protect_again", "agree", "remove_recovered", "at_rest", "stop_failback")
 """The tasks at the end, in their order."""
 
 _DONE: Final[Mapping[str, str]] = {

@@ -54,13 +54,22 @@ def _row(report: RunReport, server: ServerReport, way: WayHomeFacts) -> HomeRow:
     if done:
         is_protected, protection = True, "protected again"
     elif not is_back and server.status not in _UNKNOWN:
-        is_protected, protection = None, left or "it was not failed back"
+        is_protected, protection = None, left or next(_ends(report, server), "it was not failed back")
     else:
         is_protected, protection = (False, left) if left else (None, next(_errors(protected), _NOT_SAID))
     removed = tuple(
         words for step in _of(report, "remove_recovered") for words in step.removed.get(server.server_id, ())
     )
     return HomeRow(server, runs_on, where, is_protected, protection, removed, tuple(_stays(report, server, way)))
+
+
+def _ends(report: RunReport, server: ServerReport) -> Iterator[str]:
+    """Say what became of the failback that a cancel was to end; nothing where none was ordered."""
+    for step in _of(report, "stop_failback"):
+        if done := step.done.get(server.server_id):
+            yield f"it was not failed back: {done}"
+        elif why := step.left.get(server.server_id):
+            yield f"it was not failed back, and its failback is not ended: {why}"
 
 
 def _place(server: ServerReport, way: WayHomeFacts) -> tuple[str, str]:

@@ -18,6 +18,8 @@ from drs_provider.dag.task_times import LeavesTimes, began_of_task
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import some
 from drs_provider.operators.base import asking_later, failing_for_good
+from drs_provider.operators.other_tasks import pull_newest
+from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.failback.data_centre.stop import why_followed, why_not_ended
 from drs_provider.rules.failback.shape import WayHome
 from drs_provider.services.signed import leave, sealed
@@ -45,13 +47,19 @@ class StopClients(LeavesTimes, BaseOperator):
 
     def execute(self, context: Context) -> JsonValue:
         """Look for the order, and end what is to be ended."""
+        from drs_provider.rules.run.handover import RunOrder
+        from drs_provider.services.store import save
+
         with failing_for_good():
             began = began_of_task(context)
             until = began + WITHIN
             servers = self._servers(context)
             self._wait_for_jobs(context, began)
             with asking_later(self, self.look_again, until=until):
-                return sealed(context["ti"], self._end(servers))
+                outcome = self._end(context, servers)
+        # It is obeyed once: a cleared task would end the failbacks that people have begun since.
+        save(task_memory(context), RunOrder(kind="none"))
+        return sealed(context["ti"], outcome)
 
     def look_again(self, context: Context, event: object = None) -> JsonValue:
         """Look again after a wait: what is ended already is passed over."""
@@ -75,7 +83,10 @@ class StopClients(LeavesTimes, BaseOperator):
     def _servers(self, context: Context) -> "tuple[PreflightServer, ...]":
         order = order_of(context)
         if order is None or not order.is_cancellation:
-            raise AirflowSkipException("nobody has cancelled the run with the order to end its failbacks")
+            raise AirflowSkipException(
+                "nobody has cancelled the run with the order to end its failbacks, or it was obeyed already: to end "
+                "others, cancel again with --stop-failback"
+            )
         preflight = cut_over_of(context, self.plan, self.digest)
         leave(context["ti"], order)
         going = servers_going_home(preflight, self.home)
@@ -91,15 +102,23 @@ class StopClients(LeavesTimes, BaseOperator):
             raise RunRefused(why)
         return found
 
-    def _end(self, servers: "tuple[PreflightServer, ...]") -> "FailbackOutcome":
+    def _end(self, context: Context, servers: "tuple[PreflightServer, ...]") -> "FailbackOutcome":
         from drs_provider.rules.run.handover import FailbackOutcome
-        from drs_provider.services.failback.ends import stop_failback
+        from drs_provider.services.failback.ends import FailbackEnds, stop_failback
 
         reader = reader_of(self.home.way)
         read = reader.read([server.server_id for server in servers])
         left = {name: why for name, state in read.states.items() if (why := why_not_ended(state, read.circles[name]))}
         ended = [name for name in read.states if name not in left]
-        done = stop_failback(reader, ended) if ended else {}
+        ends = stop_failback(reader, ended) if ended else FailbackEnds({}, {})
+        refused = {name: str(error) for name, error in ends.refused.items()}
+        earlier = pull_newest(context, self.task_id, FailbackOutcome)
+        done = {**(earlier.done if earlier else {}), **ends.done}
+        left = {name: why for name, why in {**left, **refused}.items() if name not in done}
         for name, words in {**left, **done}.items():
             self.log.info("%s: %s", read.name_of(name), words)
-        return FailbackOutcome(done=done, left=left)
+        outcome = FailbackOutcome(is_complete=not refused, done=done, left=left)
+        if refused:
+            leave(context["ti"], outcome)  # what is ended costs people a boot, whatever becomes of the rest
+            ends.raise_refusal()
+        return outcome
