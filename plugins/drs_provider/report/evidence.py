@@ -209,12 +209,13 @@ class WayHomeFacts(EvidencePart):
     """From where to where a failback takes a server.
 
     ``recovered``: the instance that production ran on; ``failback_server``: what replicated it; ``place``: the account
-    and Region of its origin, empty for a data centre.
+    and Region of its origin, empty for a data centre; ``already``: what ran there before the run began, in its words.
     """
 
     recovered: str
     failback_server: str = ""
     place: str = ""
+    already: str = ""
 
 
 class ServerEvidence(EvidencePart):

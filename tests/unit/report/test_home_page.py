@@ -170,6 +170,36 @@ REST: dict[str, Any] = {"done": {"s-db1": "at rest"}}
                 ("the recovered instance i-mill",),
             ),
         ),
+        # It was back before the run, which has left its wave out.
+        (
+            server(way=EC2.model_copy(update={"already": "i-back"}), status=ServerStatus.NOT_STARTED, instance_id=None),
+            {},
+            (
+                "i-back",
+                f"its origin, {PLACE}, since before this run",
+                None,
+                "this run has not looked",
+                (),
+                ("the recovered instance i-recovered", "its FAILBACK server s-back"),
+            ),
+        ),
+        (
+            server(
+                "mill1",
+                MACHINE.model_copy(update={"already": "its machine"}),
+                status=ServerStatus.SKIPPED,
+                instance_id=None,
+            ),
+            {},
+            (
+                "",
+                "its machine in the data centre, since before this run",
+                None,
+                "this run has not looked",
+                (),
+                ("the recovered instance i-mill",),
+            ),
+        ),
         (
             server(status=ServerStatus.UNKNOWN, instance_id=None, reason="look in EC2"),
             {},

@@ -49,7 +49,9 @@ def _steps(left: LeftDocuments) -> Iterator[HomeStep]:
 def way_home(back: ServerBack) -> WayHomeFacts:
     """Give from where to where a failback takes a server, as its preflight has seen it."""
     place = "" if back.from_data_centre else f"{back.region} of account {back.account}"
-    return WayHomeFacts(recovered=back.recovered, failback_server=back.failback_server, place=place)
+    return WayHomeFacts(
+        recovered=back.recovered, failback_server=back.failback_server, place=place, already=back.already
+    )
 
 
 def sync_not_seen(back: ServerBack | None) -> str:

@@ -464,19 +464,19 @@ def test_a_cancel_ends_only_failbacks_of_what_is_not_converted(record, jobs, why
 
 
 @pytest.mark.parametrize(
-    ("others", "is_followed"),
+    ("others", "then"),
     [
-        ((), False),
-        ((OtherWayBack("r2", REPROTECT, ("mill",)),), True),
-        ((OtherWayBack("r2", REPROTECT),), True),
-        ((OtherWayBack("r2", FAILBACK, ("mill", "web"), has_passed=False),), True),
-        ((OtherWayBack("r2", FAILBACK, ("web",)),), False),
+        ((), ""),
+        ((OtherWayBack("r2", REPROTECT, ("mill",)),), "Cancel that one, and end"),
+        ((OtherWayBack("r2", REPROTECT),), "Cancel that one, and end"),
+        (
+            (OtherWayBack("r2", FAILBACK, ("mill", "web"), has_passed=False),),
+            "Cancel that one with the same order, or end",
+        ),
+        ((OtherWayBack("r2", FAILBACK, ("web",)),), ""),
     ],
 )
-def test_a_cancelled_run_ends_nothing_that_another_run_follows(others, is_followed):
-    words = (
-        "no failback was ended: r2 goes on with the same machines. Cancel that one with the same order, or end them "
-        "with DrsStopFailbackOperator"
-    )
+def test_a_cancelled_run_ends_nothing_that_another_run_follows(others, then):
+    words = f"no failback was ended: r2 goes on with the same machines. {then} them with DrsStopFailbackOperator"
 
-    assert why_followed(["mill"], others) == (words if is_followed else "")
+    assert why_followed(["mill"], others) == (words if then else "")

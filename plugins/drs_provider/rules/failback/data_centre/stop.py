@@ -33,10 +33,16 @@ def why_followed(waves: Sequence[str], others: Iterable[OtherWayBack]) -> str:
 
     :param waves: those that have machines of data centres
     """
-    found = [other.run_id for other in others if not other.waves or {*waves} & {*other.waves}]
+    found = [other for other in others if not other.waves or {*waves} & {*other.waves}]
     if not found:
         return ""
+    # Only a run that cuts over can be cancelled with the order to end failbacks.
+    cancel = (
+        "Cancel that one with the same order, or end"
+        if all(other.purpose.cuts_over for other in found)
+        else "Cancel that one, and end"
+    )
     return (
-        f"no failback was ended: {some(found)} goes on with the same machines. Cancel that one with the same order, or "
-        "end them with DrsStopFailbackOperator"
+        f"no failback was ended: {some([other.run_id for other in found])} goes on with the same machines. {cancel} "
+        "them with DrsStopFailbackOperator"
     )
