@@ -103,7 +103,8 @@ def begun_back(memory: Memory, read: CirclesRead) -> dict[str, str]:
 
     :return: by server id; empty words: its job can be handed on, and looked for where its answer was lost
     """
-    ids = {server for begun in (*memory.jobs(), *memory.intents()) for server in begun.servers}
+    ids = {server for job in memory.jobs() for server in job.servers}
+    ids |= {server for intent in memory.intents() for server in intent.servers}
     held = memory.held()
     return {
         name: "" if name in held else going_back(state, read.circles[name]).why_not
