@@ -1,7 +1,11 @@
 """The services of the way back, in both Regions of the simulator: every call once, nothing removed too early."""
 
+from datetime import timedelta
+
 import pytest
 from drs_provider.exceptions import RunRefused, ServiceUnavailable
+from drs_provider.formatting import parse_instant
+from drs_provider.hooks.failback import FailbackHook
 from drs_provider.rules.failback.circle import ReplicationPlace
 from drs_provider.rules.failback.removal import RemovalStep
 from drs_provider.rules.failback.state import Stage
@@ -372,6 +376,77 @@ def test_a_conversion_that_has_failed_is_judged_and_only_begun_again_once_people
     assert [job.attempt for job in again.jobs] == [2]
     assert len(world.called("StartFailbackLaunch")) == 2
     assert world.stages(DATA_CENTRE) == [Stage.REPROTECTED]
+
+
+def stale(world, monkeypatch, record):
+    """DRS goes on to say of a recovered instance what it said before."""
+    fresh = FailbackHook.recovery_instances
+
+    def said(self, **asked):
+        found = [*fresh(self, **asked)]
+        return [
+            {**each, **record} if each["recoveryInstanceID"] == record["recoveryInstanceID"] else each for each in found
+        ]
+
+    monkeypatch.setattr(FailbackHook, "recovery_instances", said)
+
+
+@pytest.mark.parametrize("ended", ["before the look", "while it looks"])
+def test_a_machine_that_another_run_has_converted_a_moment_ago_is_not_converted_again(world, monkeypatch, ended):
+    paired(world)
+    (record,) = world.reader.recovery.recovery_instances(source_server_ids=(DATA_CENTRE,))
+    (job,) = world.launch(DATA_CENTRE, kind=ConvertClients, run="other", store=Memory()).jobs
+    if ended == "while it looks":
+        read = CircleReader.read
+
+        def ends(self, server_ids):
+            found = read(self, server_ids)
+            world.later("30m")
+            return found
+
+        monkeypatch.setattr(CircleReader, "read", ends)
+    else:
+        world.later("30m")
+        (job,) = world.reader.recovery.jobs([job.job_id])
+        world.reader.now = lambda: parse_instant(job["endDateTime"]) + timedelta(minutes=1)
+    with monkeypatch.context() as patched:
+        stale(world, patched, record)
+        waits = world.launch(DATA_CENTRE, kind=ConvertClients)
+
+    assert (waits.why, waits.job_ids) == (f"just converted, and DRS does not say so yet: {DATA_CENTRE}", ())
+    assert len(world.called("StartFailbackLaunch")) == 1
+
+
+def test_a_conversion_that_is_days_old_is_not_forgotten(world, monkeypatch):
+    paired(world)
+    job = world.reader.recovery.start_failback_launch(
+        [world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered], tags={}
+    )
+    (record,) = world.reader.recovery.recovery_instances(source_server_ids=(DATA_CENTRE,))
+    assert record["failback"]["failbackJobID"] == job["jobID"]
+    world.later("30m")
+    stale(world, monkeypatch, record)
+    world.reader.now = lambda: world.now() + timedelta(days=3)
+    state = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE]
+
+    assert (state.stage, state.stuck_at) == (Stage.STUCK, Stage.LAUNCHING)
+    assert f"job {job['jobID']} has converted its failback client" in state.why
+
+
+def test_what_people_have_converted_after_our_job_has_failed_is_taken_as_it_is(world):
+    instance = paired(world)
+    world.simulator.fault({"do": "fail_at", "event": "LAUNCH_END", "error": "no disk", "count": 1})
+    world.launch(DATA_CENTRE, kind=ConvertClients)
+    world.later("30m")
+    world.reader.recovery.stop_failback(instance)
+    world.simulator.failback_client(instance)
+    world.until_done(world.reversal(), (DATA_CENTRE,))
+    world.reader.recovery.start_failback_launch([instance], tags={})
+    world.later("30m")
+    cleared = world.launch(DATA_CENTRE, kind=ConvertClients, max_tries=1)
+
+    assert (cleared.jobs, [*cleared.already]) == ((), [DATA_CENTRE])
+    assert len(world.called("StartFailbackLaunch")) == 2
 
 
 def test_a_converted_machine_is_judged_by_its_job_and_its_failback(world):

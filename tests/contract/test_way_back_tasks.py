@@ -8,6 +8,13 @@ import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from drs_provider import clock
+from drs_provider.dag.failback.cut_over.last_sync import ensure_last_sync
+from drs_provider.dag.failback.cut_over.start import StartBack
+from drs_provider.dag.failback.cut_over.stop_clients import StopClients
+from drs_provider.dag.run_reader import order_of
+from drs_provider.exceptions import AccessDenied, RunRefused, ServiceUnavailable
+from drs_provider.hooks.drs import DrsHook
+from drs_provider.hooks.failback import FailbackHook
 from drs_provider.operators.failback import (
     DrsCleanUpFailbackOperator,
     DrsDeleteFailbackServersOperator,
@@ -22,13 +29,30 @@ from drs_provider.operators.failback_launch import (
     DrsStartReplicationOperator,
     DrsStopFailbackOperator,
 )
-from drs_provider.rules.failback.state import Stage
-from drs_provider.rules.run.handover import FailbackOutcome, FailbackProgress, Launch, RecordedAnswer
+from drs_provider.rules.failback.data_centre.last_sync import ClientCopy
+from drs_provider.rules.failback.state import CircleState, Stage
+from drs_provider.rules.run.handover import (
+    BackLaunches,
+    FailbackOutcome,
+    FailbackProgress,
+    FinalSync,
+    Launch,
+    PreflightServer,
+    RecordedAnswer,
+    RunOrder,
+)
 from drs_provider.rules.run.handover.signature import Origin
+from drs_provider.rules.run.roster import Target
+from drs_provider.rules.run.shape import WayBack
 from drs_provider.sensors.failback import DrsFailbackSensor
+from drs_provider.services.failback.convert_clients import ConvertClients
+from drs_provider.services.failback.ends import stop_failback
+from drs_provider.services.launch.start_jobs import MustWait
 from drs_provider.services.signed import keys
 from drs_provider.triggers.failback import DrsFailbackTrigger
 from kit.fake_context import fake_context
+from kit.fake_drs import MemoryStore
+from kit.orders import order
 from kit.way_back import BOTH, DATA_CENTRE, ONE, TWO, WAY_BACK_FLEET, WayBackWorld
 
 AWS = {"aws_conn_id": None, "region_name": "us-west-2"}
@@ -239,3 +263,210 @@ def test_a_conflict_is_waited_for_by_the_clock_and_the_trigger_comes_back_from_i
     assert path == "drs_provider.triggers.failback.DrsFailbackTrigger"
     assert DrsFailbackTrigger(**arguments).serialize() == (path, arguments)
     assert arguments["watches"][0]["origin"]["region_name"] == "us-east-1"
+
+
+@pytest.fixture
+def start_back(world, monkeypatch):
+    """A leg of the start of a wave whose servers are stages of its boot order, without what stands before it."""
+    store = MemoryStore()
+
+    def start_back(*stages, order=None, max_tries=0):
+        servers = [PreflightServer(server_id=name, hostname=name) for stage in stages for name in stage]
+        way = WayBack(Target("aws_default", "us-west-2"), Target("aws_default", ""), 1, ("g",), "r")
+        start = StartBack(
+            task_id="start",
+            plan="shop",
+            digest="d",
+            wave="w",
+            way=way,
+            agreement=None,
+            sync_task_id="s",
+            stops_writes=True,
+        )
+        start.servers, start.stages, start.installation = tuple(servers), stages, "here"
+        start.source_server_ids = [name for stage in stages for name in stage]
+        for name, value in {
+            "_obey": lambda *_: None,
+            "prepare": lambda *_: None,
+            "_points": lambda *_: {},
+            "_ensure_quiet": lambda *_: None,
+            "_squares": lambda _: "squares",
+            "why_ended": lambda *_: order,
+        }.items():
+            monkeypatch.setattr(StartBack, name, value)
+        context = fake_context(store, dag_id="drs.shop.failback", task_id="start", max_tries=max_tries)
+        try:
+            said = start.execute(context)
+        except (TaskDeferred, AirflowFailException) as ended:
+            said = ended
+        left = (
+            BackLaunches.from_json(context["pushed"][BackLaunches.KEY])
+            if BackLaunches.KEY in context["pushed"]
+            else None
+        )
+        return said, left
+
+    monkeypatch.setattr("drs_provider.dag.failback.cut_over.start.reader_of", lambda _: world.reader)
+    return start_back
+
+
+def jobs_of(left):
+    return [job.job_id for launch in left.launches for job in launch.jobs]
+
+
+CANCELLED = "cancelled by ann"
+
+
+def test_a_cancel_while_a_stage_waits_hands_on_what_was_launched_before(world, start_back):
+    world.ready(*BOTH)
+    waits, first = start_back((ONE,), (TWO,))
+    said, left = start_back((ONE,), (TWO,), order=CANCELLED)
+
+    assert (type(waits), said) == (TaskDeferred, "squares")
+    assert (jobs_of(left), left.held_back) == (jobs_of(first), {TWO: CANCELLED})
+    assert world.called("StartRecovery") == [202, 202]
+
+
+def test_a_cancel_looks_for_a_job_whose_start_nobody_lived_to_remember(world, start_back, monkeypatch):
+    world.ready(*BOTH)
+    sent = DrsHook.start_recovery
+
+    def dies(self, *args, **kwargs):
+        sent(self, *args, **kwargs)
+        raise RuntimeError("the worker is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DrsHook, "start_recovery", dies)
+        with pytest.raises(RuntimeError):
+            start_back(BOTH)
+    said, left = start_back(BOTH, order=CANCELLED)
+
+    assert (said, len(jobs_of(left)), left.held_back) == ("squares", 1, {})
+    assert world.called("StartRecovery") == [202, 202]
+
+
+def test_machines_that_wait_keep_nobody_from_hearing_of_what_was_launched(world, start_back, monkeypatch):
+    world.ready(ONE)
+    monkeypatch.setattr(ConvertClients, "look", lambda _: MustWait("no room", (), "any"))
+    monkeypatch.setattr(
+        "drs_provider.dag.failback.cut_over.start.is_from_data_centre", lambda found: found.server_id == TWO
+    )
+    monkeypatch.setattr(StartBack, "_launchable", lambda *asked: ([*asked[2]], {}))
+    waits, left = start_back(BOTH)
+    said, again = start_back(BOTH, order=CANCELLED)
+
+    assert (type(waits), len(jobs_of(left)), said) == (TaskDeferred, 1, "squares")
+    assert (jobs_of(again), again.held_back) == (jobs_of(left), {TWO: CANCELLED})
+
+
+def test_a_cancel_of_what_nothing_was_begun_of_ends_the_start(world, start_back):
+    world.ready(*BOTH)
+    said, left = start_back((ONE,), (TWO,), order=CANCELLED)
+
+    assert (str(said), left, len(world.called("StartRecovery"))) == (CANCELLED, None, 1)
+
+
+@pytest.fixture
+def stop_clients(world, monkeypatch):
+    """The end of a failback of a data centre's machine that nobody has converted, after the start has ended so."""
+    world.recovered(DATA_CENTRE)
+    instance = world.reader.read((DATA_CENTRE,)).states[DATA_CENTRE].recovered
+    world.simulator.failback_client(instance)
+    world.until_done(world.reversal(), (DATA_CENTRE,))
+    monkeypatch.setattr("drs_provider.dag.failback.cut_over.stop_clients.reader_of", lambda _: world.reader)
+    server = PreflightServer(server_id=DATA_CENTRE, hostname="centre1")
+    monkeypatch.setattr(StopClients, "_servers", lambda *_: (server,))
+    store, home = MemoryStore(), SimpleNamespace(way=None)
+
+    def stop_clients(start, context=None):
+        context = context or fake_context(store, dag_id="drs.shop.failback", task_id="stop")
+        context["ti"].get_task_states = lambda **_: {"manual__1": {"w.start": start}}
+        return leg(StopClients(task_id="stop", plan="p", digest="d", home=home, start_task_ids=["w.start"]), context)
+
+    return stop_clients
+
+
+def test_a_conversion_that_drs_may_not_show_yet_is_waited_for_before_failbacks_are_ended(world, stop_clients):
+    waits = stop_clients("failed")
+    asked = len(world.called("StopFailback"))
+    world.later("2m")
+    ended = stop_clients("failed")
+
+    assert (type(waits), asked, [*ended["done"]]) == (TaskDeferred, 0, [DATA_CENTRE])
+    assert waits.trigger.moment - world.now() < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("start", ["skipped", "success", "upstream_failed"])
+def test_nobody_waits_for_a_start_that_sent_nothing_whose_answer_was_lost(world, stop_clients, start):
+    assert [*stop_clients(start)["done"]] == [DATA_CENTRE]
+
+
+@pytest.mark.parametrize(
+    ("began", "why"),
+    [
+        (0, ""),
+        (
+            1,
+            (
+                "nothing was launched: the failback client of centre1 was booted after the last sync. Clear the step "
+                "that stops the writes with everything downstream, so that the last sync is waited for again"
+            ),
+        ),
+    ],
+)
+def test_a_last_sync_is_of_the_client_that_is_converted(began, why):
+    at = clock.now() - timedelta(hours=1)
+    context = fake_context(dag_id="back", task_id="start")
+    synced = FinalSync(quiesced_at=at, settled={DATA_CENTRE: "so"})
+    place = Origin("back", "manual__1", "sync", FinalSync.KEY)
+    context["ti"].left["sync", FinalSync.KEY] = keys().seal(synced.to_json(), place)
+    record = {"failback": {"failbackInitiationTime": (at + timedelta(minutes=began)).isoformat()}}
+    said = ""
+    try:
+        ensure_last_sync(context, "sync", "w", (), {DATA_CENTRE: ClientCopy("centre1", record)}, stops_writes=True)
+    except RunRefused as refusal:
+        said = str(refusal)
+
+    assert said == why
+
+
+def test_an_order_to_end_failbacks_is_obeyed_once_and_ends_what_it_can(world, stop_clients, monkeypatch):
+    """One that AWS refuses keeps nobody from ending the others, and what is ended is told whatever follows."""
+    stop, refused = FailbackHook.stop_failback, [True]
+
+    def ended(self, instance):
+        if refused.pop() if refused else False:
+            raise AccessDenied("StopFailback", "AccessDeniedException", "not you")
+        stop(self, instance)
+
+    monkeypatch.setattr(FailbackHook, "stop_failback", ended)
+    context = fake_context(dag_id="drs.shop.failback", task_id="stop")
+    with pytest.raises(AirflowFailException, match="not you"):
+        stop_clients("skipped", context=context)
+    left = FailbackOutcome.from_json(context["pushed"]["return_value"])
+    order(context, RunOrder(kind="cancel", message="cancelled by ann"))
+    stop_clients("skipped", context=context)
+
+    assert (left.is_complete, left.done, [*left.left]) == (False, {}, [DATA_CENTRE])
+    assert "not you" in left.left[DATA_CENTRE]
+    assert order_of(context) is None
+
+
+def test_a_refusal_of_one_failback_ends_the_others(monkeypatch):
+    called = []
+
+    def stop(instance):
+        called.append(instance)
+        if instance == "i-1":
+            raise AccessDenied("StopFailback", "AccessDeniedException", "not you")
+        if instance == "i-2":
+            raise ServiceUnavailable("StopFailback", "Unavailable", "later")
+
+    states = {name: CircleState(name, Stage.READY, recovered=name.replace("s", "i")) for name in ("s-1", "s-2", "s-3")}
+    read = SimpleNamespace(states=states, circles={name: SimpleNamespace(server=None) for name in states})
+    reader = SimpleNamespace(read=lambda _: read, recovery=SimpleNamespace(stop_failback=stop))
+    ends = stop_failback(reader, [*states])
+
+    assert (called, ends.done) == (["i-1", "i-2", "i-3"], {"s-3": "the failback of i-3 is ended"})
+    with pytest.raises(ServiceUnavailable):
+        ends.raise_refusal()

@@ -170,7 +170,11 @@ class DrsStopFailbackOperator(_AtOnceOperator):
         """End the failbacks."""
         from drs_provider.services.failback.ends import stop_failback
 
-        return stop_failback(self.reader(), self.server_ids)
+        ends = stop_failback(self.reader(), self.server_ids)
+        for server_id, words in ends.done.items() if ends.refused else ():
+            self.log.info("%s: %s", server_id, words)
+        ends.raise_refusal()
+        return ends.done
 
 
 class DrsStartReplicationOperator(_AtOnceOperator):

@@ -209,12 +209,13 @@ class WayHomeFacts(EvidencePart):
     """From where to where a failback takes a server.
 
     ``recovered``: the instance that production ran on; ``failback_server``: what replicated it; ``place``: the account
-    and Region of its origin, empty for a data centre.
+    and Region of its origin, empty for a data centre; ``already``: what ran there before the run began, in its words.
     """
 
     recovered: str
     failback_server: str = ""
     place: str = ""
+    already: str = ""
 
 
 class ServerEvidence(EvidencePart):
@@ -392,14 +393,14 @@ class WaitEvidence(EvidencePart):
 
 
 class HomeStep(EvidencePart):
-    """One task at the end of a failback: protected again, agreed, removed, or at rest.
+    """One task at the end of a failback: protected again, agreed, removed, at rest, or its failbacks ended by a cancel.
 
     ``done`` and ``left``: by server id what it says of each; ``removed``: by server id what it has removed, in words;
     ``error``: its last words where it has failed.
     """
 
     task: str
-    does: Literal["protect_again", "agree", "remove_recovered", "at_rest"]
+    does: Literal["protect_again", "agree", "remove_recovered", "at_rest", "stop_failback"]
     state: Literal["done", "failed", "skipped", "unproven", "not_reached"]
     done: dict[str, str] = Field(default_factory=dict)
     left: dict[str, str] = Field(default_factory=dict)

@@ -35,7 +35,7 @@ def server(name: str = "db1", way: WayHomeFacts | None = EC2, **facts: Any) -> S
 def report_of(*servers: ServerEvidence, mode: str = "failback", **steps: dict[str, Any]) -> RunReport:
     home = tuple(
         HomeStep(task=f"finish.{does}", does=does, **({"state": "done"} | steps.get(does, {"state": "not_reached"})))  # type: ignore[arg-type]
-        for does in ("protect_again", "agree", "remove_recovered", "at_rest")
+        for does in ("protect_again", "agree", "remove_recovered", "at_rest", "stop_failback")
     )
     return measure(
         RunEvidence(
@@ -144,6 +144,60 @@ REST: dict[str, Any] = {"done": {"s-db1": "at rest"}}
                 "not failed back: no capacity",
                 (),
                 ("the recovered instance i-recovered", "its FAILBACK server s-back"),
+            ),
+        ),
+        (
+            server("mill1", MACHINE, status=ServerStatus.NOT_STARTED, instance_id=None),
+            {"stop_failback": {"done": {"s-mill1": "the failback of i-mill is ended"}}},
+            (
+                "i-mill",
+                "where it was recovered, us-west-2",
+                None,
+                "it was not failed back: the failback of i-mill is ended",
+                (),
+                ("the recovered instance i-mill",),
+            ),
+        ),
+        (
+            server("mill1", MACHINE, status=ServerStatus.NOT_STARTED, instance_id=None),
+            {"stop_failback": {"state": "failed", "left": {"s-mill1": "access is denied"}}},
+            (
+                "i-mill",
+                "where it was recovered, us-west-2",
+                None,
+                "it was not failed back, and its failback is not ended: access is denied",
+                (),
+                ("the recovered instance i-mill",),
+            ),
+        ),
+        # It was back before the run, which has left its wave out.
+        (
+            server(way=EC2.model_copy(update={"already": "i-back"}), status=ServerStatus.NOT_STARTED, instance_id=None),
+            {},
+            (
+                "i-back",
+                f"its origin, {PLACE}, since before this run",
+                None,
+                "this run has not looked",
+                (),
+                ("the recovered instance i-recovered", "its FAILBACK server s-back"),
+            ),
+        ),
+        (
+            server(
+                "mill1",
+                MACHINE.model_copy(update={"already": "its machine"}),
+                status=ServerStatus.SKIPPED,
+                instance_id=None,
+            ),
+            {},
+            (
+                "",
+                "its machine in the data centre, since before this run",
+                None,
+                "this run has not looked",
+                (),
+                ("the recovered instance i-mill",),
             ),
         ),
         (

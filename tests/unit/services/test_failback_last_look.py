@@ -20,10 +20,28 @@ def look(**given):
     return why_not_launched(SimpleNamespace(read=lambda _ids: read), {B1: ""}, _unread).get(B1, "")
 
 
+COPYING = "it is copying, not ready: nothing can be launched there"
+CONVERTING = "it is copying, not ready: its failback client cannot be converted"
+
+
+def machine(failback, state):
+    return {
+        "west": [server(origin=None, state="STALLED")],
+        "west_instances": [instance(state=state, failback=failback, origin="ON_PREMISES")],
+    }
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [
         ({"east": [failback_server("BACKLOG")]}, ""),
+        ({"east": [failback_server("CREATING_SNAPSHOT")]}, ""),
+        ({"east": [failback_server("INITIAL_SYNC")]}, COPYING),
+        ({"east": [failback_server("RESCAN")]}, COPYING),
+        (machine("FAILBACK_READY_FOR_LAUNCH", "BACKLOG"), ""),
+        (machine("FAILBACK_READY_FOR_LAUNCH", "RESCAN"), CONVERTING),
+        (machine("FAILBACK_IN_PROGRESS", "BACKLOG"), CONVERTING),
+        (machine("FAILBACK_IN_PROGRESS", "CONTINUOUS"), CONVERTING),
         ({"east": [failback_server()], "east_jobs": [job()]}, ""),
         ({"east": [failback_server()], "east_instances": [instance(of=A2, name="i-0back0000000000")]}, ""),
         ({}, "it is recovered, not ready: nothing can be launched there"),
@@ -33,7 +51,21 @@ def look(**given):
             f"FAILBACK server {A2} is DISCONNECTED, its recovery points are deleted, and no instance was launched from",
         ),
     ],
-    ids=["lags", "launching", "launched", "not reversed", "reversed again", "disconnected"],
+    ids=[
+        "lags",
+        "is marked",
+        "copied anew",
+        "rescanned",
+        "client lags",
+        "client rescanned",
+        "client new",
+        "client copied",
+        "launching",
+        "launched",
+        "not reversed",
+        "reversed again",
+        "disconnected",
+    ],
 )
 def test_only_what_waiting_does_not_mend_keeps_the_writes_going(given, why):
     assert look(**given).split(" it: delete")[0] == why

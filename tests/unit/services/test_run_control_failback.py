@@ -201,8 +201,9 @@ def test_a_cancel_ends_the_failbacks_of_machines_only_where_it_says_so(shape):
     assert not kept & {*ENDS}
     assert ended == kept | {*ENDS}
     assert told == (
-        f"{words}; the failbacks of its machines in data centres that are not converted are ended then (StopFailback): "
-        "for another failback people have to boot each from the failback client again, and it is copied again"
+        f"{words}; the failbacks of its machines in data centres, where it has any, that are not converted are ended "
+        "then (StopFailback), whatever runs of other plans follow them: for another failback people have to boot each "
+        "from the failback client again, and it is copied again"
     )
 
 

@@ -65,7 +65,7 @@ def build_failback_dag(runnable: RunnablePlan, folder: Path, start: datetime, *,
     )
     with dag:
         _preflight_group(shape, folder, drill)
-        plan_steps(shape, "before", look_first=StillLaunchable.of(plan.name, shape.waves))
+        plan_steps(shape, "before", look_first=StillLaunchable.of(plan.name, shape.waves, shape.quiesce_tasks))
         _preparation_group(shape, drill)
         starts = {wave.name: _wave_group(shape, wave, drill) for wave in shape.waves}
         plan_steps(shape, "after")

@@ -10,9 +10,9 @@ from drs_provider.rules.run import names
 from drs_provider.rules.run.handover import FailbackOutcome, RecordedAnswer, RemovedThing, ServerBack
 from drs_provider.rules.run.state import LeftDocuments, TaskPhase
 
-Does = Literal["protect_again", "agree", "remove_recovered", "at_rest"]
+Does = Literal["protect_again", "agree", "remove_recovered", "at_rest", "stop_failback"]
 
-_DOES: Final[tuple[Does, ...]] = ("protect_again", "agree", "remove_recovered", "at_rest")
+_DOES: Final[tuple[Does, ...]] = ("protect_again", "agree", "remove_recovered", "at_rest", "stop_failback")
 """The tasks at the end, in their order."""
 
 _DONE: Final[Mapping[str, str]] = {
@@ -49,7 +49,14 @@ def _steps(left: LeftDocuments) -> Iterator[HomeStep]:
 def way_home(back: ServerBack) -> WayHomeFacts:
     """Give from where to where a failback takes a server, as its preflight has seen it."""
     place = "" if back.from_data_centre else f"{back.region} of account {back.account}"
-    return WayHomeFacts(recovered=back.recovered, failback_server=back.failback_server, place=place)
+    return WayHomeFacts(
+        recovered=back.recovered, failback_server=back.failback_server, place=place, already=back.already
+    )
+
+
+def sync_not_seen(back: ServerBack | None) -> str:
+    """Say that the last sync of a data centre's machine is not proven, whichever run has converted it; empty: it is."""
+    return "this run did not see its last sync" if back is not None and back.from_data_centre else ""
 
 
 def _removed(things: Sequence[RemovedThing]) -> dict[str, tuple[str, ...]]:

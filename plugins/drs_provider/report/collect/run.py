@@ -9,7 +9,7 @@ from drs_provider.formatting import timespan
 from drs_provider.plan.model import RecoveryPlan
 from drs_provider.report.collect.commit import commit_facts, steps_after
 from drs_provider.report.collect.drill import drill_facts, networks_of
-from drs_provider.report.collect.home import home_steps, way_home
+from drs_provider.report.collect.home import home_steps, sync_not_seen, way_home
 from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
@@ -280,7 +280,9 @@ class _Servers:
         facts["way_home"] = way_home(planned.back) if planned and planned.back else None
         if synced := self.synced.get(state.server_id) or self.synced.get(back):
             facts["synced"] = synced
-        facts["not_synced"] = self.not_synced.get(state.server_id, "")
+        facts["not_synced"] = self.not_synced.get(state.server_id, "") or sync_not_seen(
+            planned.back if planned else None
+        )
         if stopped := self.stopped.get(state.server_id):
             facts["source_stopped"] = stopped.instance.instance_id
         if check:

@@ -9,6 +9,8 @@ from drs_provider.report.result import RunReport, ServerReport
 from drs_provider.rules.run.state.vocabulary import ServerStatus
 
 _NOT_SAID: Final = "no task has said so"
+_NOT_BACK: Final = "it was not failed back"
+_NOT_ASKED: Final = "this run has not looked"
 _UNKNOWN: Final = frozenset({ServerStatus.LAUNCHING, ServerStatus.UNKNOWN})
 
 
@@ -54,13 +56,22 @@ def _row(report: RunReport, server: ServerReport, way: WayHomeFacts) -> HomeRow:
     if done:
         is_protected, protection = True, "protected again"
     elif not is_back and server.status not in _UNKNOWN:
-        is_protected, protection = None, left or "it was not failed back"
+        is_protected, protection = None, left or next(_ends(report, server), _NOT_ASKED if way.already else _NOT_BACK)
     else:
         is_protected, protection = (False, left) if left else (None, next(_errors(protected), _NOT_SAID))
     removed = tuple(
         words for step in _of(report, "remove_recovered") for words in step.removed.get(server.server_id, ())
     )
     return HomeRow(server, runs_on, where, is_protected, protection, removed, tuple(_stays(report, server, way)))
+
+
+def _ends(report: RunReport, server: ServerReport) -> Iterator[str]:
+    """Say what became of the failback that a cancel was to end; nothing where none was ordered."""
+    for step in _of(report, "stop_failback"):
+        if done := step.done.get(server.server_id):
+            yield f"it was not failed back: {done}"
+        elif why := step.left.get(server.server_id):
+            yield f"it was not failed back, and its failback is not ended: {why}"
 
 
 def _place(server: ServerReport, way: WayHomeFacts) -> tuple[str, str]:
@@ -70,6 +81,9 @@ def _place(server: ServerReport, way: WayHomeFacts) -> tuple[str, str]:
         return server.instance_id or "", f"its origin, {way.place}"
     if server.status in _UNKNOWN:
         return "", f"not known: {server.reason or 'no task has seen its launch through'}"
+    if way.already:
+        where = f"its origin, {way.place}" if way.place else "its machine in the data centre"
+        return way.already if way.place else "", f"{where}, since before this run"
     return way.recovered, f"where it was recovered, {server.region}"
 
 

@@ -35,8 +35,8 @@ NOT_PROVEN: Final = (
 )
 STOP_THE_APPLICATION: Final = "see that nothing writes on the recovered instance any more before you approve"
 ON_ANOTHER_MACHINE: Final = (
-    "DRS says that its failback client is not on its original machine: nothing protects it there after the failback, "
-    "and nothing of its recovery is removed"
+    "DRS does not say that its failback client is on its original machine: nothing protects it there after the "
+    "failback, and nothing of its recovery is removed"
 )
 LOOK_AT_MACHINE: Final = "look whether production runs there"
 INSTALL_THERE: Final = "boot the client on the original machine, or install the DRS agent there after the failback"

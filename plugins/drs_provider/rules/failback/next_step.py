@@ -137,8 +137,10 @@ def _why_not_launched(state: CircleState, circle: Circle) -> str:
 
 
 def is_on_another_machine(circle: Circle) -> bool:
-    """Tell whether DRS says that a failback client is not on the machine that its server came from."""
-    return any((record.get("failback") or {}).get("failbackToOriginalServer") is False for record in circle.recovered)
+    """Tell whether DRS does not say that a failback client is on the machine that its server came from."""
+    return any(
+        (record.get("failback") or {}).get("failbackToOriginalServer") is not True for record in circle.recovered
+    )
 
 
 def stuck_step(state: CircleState) -> NextStep:

@@ -110,8 +110,9 @@ def failback_ends(run: RunView) -> tuple[str, ...]:
 def failbacks_ended_message() -> str:
     """Say what it costs to end the failbacks of a run that is cancelled."""
     return (
-        "the failbacks of its machines in data centres that are not converted are ended then (StopFailback): for "
-        "another failback people have to boot each from the failback client again, and it is copied again"
+        "the failbacks of its machines in data centres, where it has any, that are not converted are ended then "
+        "(StopFailback), whatever runs of other plans follow them: for another failback people have to boot each from "
+        "the failback client again, and it is copied again"
     )
 
 

@@ -9,7 +9,7 @@ from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.launchable import convertible
-from drs_provider.rules.launch.jobs import OwnJob
+from drs_provider.rules.launch.jobs import OwnJob, holders
 from drs_provider.services.failback.launch_back import BackLaunch, ensure_launchable
 from drs_provider.services.failback.read import CircleReader, CirclesRead
 from drs_provider.services.launch.launch_memory import Memory
@@ -53,9 +53,13 @@ class ClientStarter:
 
 @dataclass
 class ClientStart(JobStart):
-    """A :class:`JobStart` that converts failback clients: the live recovered instance is what they are copied from."""
+    """A :class:`JobStart` that converts failback clients: the live recovered instance is what they are copied from.
+
+    :ivar launching: servers that some job converts or has converted, by what DRS says of their way back
+    """
 
     instances: Mapping[str, str] = field(default_factory=dict)
+    launching: frozenset[str] = frozenset()
 
     @property
     def starter(self) -> "Starter":
@@ -71,8 +75,14 @@ class ClientStart(JobStart):
         return ()
 
     def _refuse_to_replace(self, servers: Sequence[str], everything: Sequence[Answer]) -> MustWait | None:
-        """Refuse nothing: a conversion terminates no instance."""
-        return None
+        """Refuse nothing, for a conversion terminates no instance; wait for what DRS does not call converted yet.
+
+        A job that is over holds its server no more, and a second one would convert the machine that production runs on.
+        """
+        done = [name for name in servers if name in self.launching and not holders(everything, [name])]
+        if not done:
+            return None
+        return MustWait(f"just converted, and DRS does not say so yet: {', '.join(done)}", (), "all")
 
 
 @dataclass
@@ -102,17 +112,19 @@ class ConvertClients:
         held = self.memory.held()
         ensure_launchable(read, {name: answer for name, answer in found.items() if name not in held})
         hook = self.reader.recovery
-        jobs = begun_jobs(hook, self.request, since=None, remembered=self.memory.jobs())
+        # What a job of ours has failed to convert is back by somebody else's: nothing of it is ours to start again.
+        jobs = begun_jobs(hook, self.request, since=None, remembered=self.memory.jobs(), with_failed=False)
         ours = {server_id for job in jobs for server_id in job.servers}
         already = {name: "" for name, answer in found.items() if answer.is_back and name not in ours}
         asked = tuple(name for name in self.request.servers if name not in already)
         launch = BackLaunch(read.place, self.reader.aws, (), {name: name for name in asked}, already)
         if not asked:
             return launch
-        outcome = self._start(read, asked).run(attempt)
+        launching = frozenset(name for name, answer in found.items() if answer.is_launched)
+        outcome = self._start(read, asked, launching).run(attempt)
         return outcome if isinstance(outcome, MustWait) else replace(launch, jobs=outcome)
 
-    def _start(self, read: CirclesRead, server_ids: Sequence[str]) -> ClientStart:
+    def _start(self, read: CirclesRead, server_ids: Sequence[str], launching: frozenset[str]) -> ClientStart:
         return ClientStart(
             self.reader.recovery,
             self.memory,
@@ -121,4 +133,5 @@ class ConvertClients:
             sleep=self.sleep,
             ended=self.ended,
             instances={server_id: read.states[server_id].recovered for server_id in server_ids},
+            launching=launching,
         )

@@ -9,7 +9,7 @@ from drs_provider.exceptions import AccessDenied, RunRefused
 from drs_provider.rules.failback.circle import Circle, ReplicationPlace
 from drs_provider.rules.failback.cut_over import Original, drill_settings_of, original_of, why_not_overwritten
 from drs_provider.rules.failback.launchable import convertible, is_from_data_centre, launchable
-from drs_provider.rules.failback.state import Stage
+from drs_provider.rules.failback.state import CircleState, Stage
 from drs_provider.rules.findings import Finding
 from drs_provider.rules.launch.quotas import quota_notes
 from drs_provider.rules.preflight.permissions import (
@@ -37,6 +37,10 @@ MACHINE: Final = "its machine"
 
 SettingsHookOf = Callable[[AwsArguments], "LaunchSettingsHook"]
 """Makes the hook that reads and changes launch settings in a place."""
+
+
+_LAGGING: Final = frozenset({"BACKLOG", "CREATING_SNAPSHOT", "CONTINUOUS"})
+"""By ``dataReplicationState``: every disk is copied, and what was written since is on its way."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +92,21 @@ def why_not_launched(reader: CircleReader, agreed: Mapping[str, str], hook_of: S
         circle = read.circles[server_id]
         is_converted = circle.server is not None and is_from_data_centre(circle)
         answer = convertible(state, circle) if is_converted else launchable(state, circle, "failback")
-        if answer.why_not and state.stage is not Stage.COPYING:
+        if answer.why_not and not _only_lags(state, circle, is_converted=is_converted):
             found[server_id] = answer.why_not
     left = [name for name in agreed if name not in found]
     for server_id, original in originals_in(reader, read, left, hook_of).items():
         if why := why_not_overwritten(original, agreed[server_id]):
             found[server_id] = why
     return found
+
+
+def _only_lags(state: CircleState, circle: Circle, *, is_converted: bool) -> bool:
+    """Tell whether a copy was complete once, and is but behind: what is copied anew takes hours without any writes."""
+    record = circle.recovered[0] if circle.recovered else {}
+    failback = (record.get("failback") or {}).get("state")
+    was_complete = not is_converted or failback == "FAILBACK_READY_FOR_LAUNCH"
+    return state.stage is Stage.COPYING and was_complete and state.copy is not None and state.copy.state in _LAGGING
 
 
 def look_at_origins(

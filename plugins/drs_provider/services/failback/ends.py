@@ -1,7 +1,7 @@
 """Ending the failback of data centres' servers, and starting replication that was stopped."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.formatting import MANY, some
@@ -15,25 +15,44 @@ if TYPE_CHECKING:
 _NOT_CONVERTED: Final = frozenset({Stage.REVERSING, Stage.COPYING, Stage.READY, Stage.STUCK})
 
 
-def stop_failback(reader: CircleReader, server_ids: Sequence[str]) -> dict[str, str]:
+class FailbackEnds(NamedTuple):
+    """What became of the failbacks that were to be ended, by server id.
+
+    :ivar refused: what AWS said where it has not ended one
+    """
+
+    done: Mapping[str, str]
+    refused: Mapping[str, AwsError]
+
+    def raise_refusal(self) -> None:
+        """Raise one of the refusals, rather what may pass than what stays; nothing where there is none."""
+        for error in sorted(self.refused.values(), key=lambda each: not each.retryable):
+            raise error
+
+
+def stop_failback(reader: CircleReader, server_ids: Sequence[str]) -> FailbackEnds:
     """End the failback of servers from data centres: their failback clients have to be booted again for another one.
 
-    The recovered instances go on as they are. What has no failback is passed over.
+    The recovered instances go on as they are. What has no failback is passed over. What AWS refuses of one keeps nobody
+    from ending the others.
 
-    :return: by server id what was done
     :raises RunRefused: a job converts one of them, it is failed back, or came from EC2; nothing was called
     """
     read = reader.read(server_ids)
     _ensure(read, server_ids, _why_not_stopped)
-    done: dict[str, str] = {}
+    done, refused = dict[str, str](), dict[str, AwsError]()
     for server_id in server_ids:
         state = read.states[server_id]
         if state.stage is Stage.RECOVERED:
             done[server_id] = "it had no failback"
             continue
-        reader.recovery.stop_failback(state.recovered)
-        done[server_id] = f"the failback of {state.recovered} is ended"
-    return done
+        try:
+            reader.recovery.stop_failback(state.recovered)
+        except AwsError as error:
+            refused[server_id] = error
+        else:
+            done[server_id] = f"the failback of {state.recovered} is ended"
+    return FailbackEnds(done, refused)
 
 
 def start_replication(reader: CircleReader, server_ids: Sequence[str]) -> dict[str, str]:

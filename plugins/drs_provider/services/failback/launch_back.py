@@ -12,7 +12,7 @@ from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some
 from drs_provider.rules.failback.circle import ReplicationPlace
-from drs_provider.rules.failback.launchable import Launchable, launchable
+from drs_provider.rules.failback.launchable import Launchable, going_back, launchable
 from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.rules.run.handover import Launch, LaunchedJob
 from drs_provider.services.failback.read import CircleReader, CirclesRead
@@ -96,6 +96,27 @@ def ensure_launchable(read: CirclesRead, found: Mapping[str, Launchable]) -> Non
             f"{len(against)} of {len(found)} servers cannot be launched in their origin, and nothing was started: "
             f"{some(against, MANY, '; ')}"
         )
+
+
+def begun_back(memory: Memory, read: CirclesRead) -> dict[str, str]:
+    """Return the servers that a start has begun to launch, or was about to; with why they cannot be handed on.
+
+    :return: by server id; empty words: its job can be handed on, and looked for where its answer was lost
+    """
+    ids = {server for job in memory.jobs() for server in job.servers}
+    ids |= {server for intent in memory.intents() for server in intent.servers}
+    held = memory.held()
+    return {
+        name: "" if name in held else going_back(state, read.circles[name]).why_not
+        for name, state in read.states.items()
+        if ids & {name, state.failback_server}
+    }
+
+
+def with_earlier(launched: Sequence[BackLaunch], earlier: Sequence[BackLaunch]) -> tuple[BackLaunch, ...]:
+    """Add launches of an earlier look that a later one, which waits for something in their place, does not tell of."""
+    told = {name for each in launched for name in (*each.servers, *each.already)}
+    return (*launched, *(each for each in earlier if not told & {*each.servers, *each.already}))
 
 
 @dataclass

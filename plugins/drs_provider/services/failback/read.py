@@ -16,6 +16,7 @@ from drs_provider.rules.failback.circle import (
     instances_to_ask,
     origin_of,
 )
+from drs_provider.rules.failback.launches.conversion import jobs_to_ask
 from drs_provider.rules.failback.next_step import NextStep
 from drs_provider.rules.failback.state import CircleState, Stage, state_of
 from drs_provider.rules.launch.jobs import LONGEST_JOB
@@ -199,7 +200,8 @@ class CircleReader:
         ]
         owners = tuple(dict.fromkeys((*server_ids, *reversed_ones)))
         instances = hook.recovery_instances(source_server_ids=owners) if owners else ()
-        return RegionFacts(place, servers, instances, jobs, at=at)
+        older = jobs_to_ask(instances, jobs)
+        return RegionFacts(place, servers, instances, (*jobs, *hook.jobs(older)) if older else jobs, at=at)
 
 
 def _hook_of(aws: AwsArguments) -> "FailbackHook":

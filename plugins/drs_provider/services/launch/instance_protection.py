@@ -33,11 +33,11 @@ def look_after(
     instances = {
         str(instance["sourceServerID"]): instance
         for instance in hook.recovery_instances(source_server_ids=tuple(wanted))
-        if is_live(instance) and (job_ids is None or instance["jobID"] in job_ids)
+        if is_live(instance) and _name(instance) and (job_ids is None or instance.get("jobID") in job_ids)
     }
-    seen = hook.ec2_instances([str(instance["ec2InstanceID"]) for instance in instances.values()])
+    seen = hook.ec2_instances([_name(instance) for instance in instances.values()])
     chosen = [
-        str(instance["ec2InstanceID"])
+        _name(instance)
         for server, instance in instances.items()
         if is_protected(instance) and is_to_be_protected(wanted[server]) and _is_there(seen, instance)
     ]
@@ -56,7 +56,7 @@ def _check(
     if instance is None or not _is_there(seen, instance):
         log.warning("%s has no live recovery instance", server)
         return InstanceCheck()
-    name = str(instance["ec2InstanceID"])
+    name = _name(instance)
     differences = misplacement(wanted, seen[name])
     if elsewhere := astray(wanted, seen[name]):
         differences = (*differences, Change("interfaces", list(elsewhere), allowed_subnets(wanted)))
@@ -74,5 +74,10 @@ def _check(
 
 
 def _is_there(seen: Mapping[str, Answer], instance: Answer) -> bool:
-    described = seen.get(str(instance["ec2InstanceID"]))
+    described = seen.get(_name(instance))
     return described is not None and (described.get("State") or {}).get("Name") not in _GONE
+
+
+def _name(instance: Answer) -> str:
+    """Return the EC2 id of a recovery instance; empty where DRS leaves it out (yet): nothing is protected then."""
+    return str(instance.get("ec2InstanceID") or "")

@@ -474,12 +474,18 @@ def looked_for_since(
 
 
 def begun_jobs(
-    hook: "DrsHook", request: "Request", *, since: datetime | None, remembered: Sequence[StartedJob]
+    hook: "DrsHook",
+    request: "Request",
+    *,
+    since: datetime | None,
+    remembered: Sequence[StartedJob],
+    with_failed: bool = True,
 ) -> Iterator[LaunchedJob]:
     """Yield the jobs of a request that DRS shows, and those that are remembered although it does not.
 
     :param since: start of the run: older jobs belong to a run that this one continues
     :param remembered: as :meth:`~drs_provider.services.launch.launch_memory.Memory.jobs` returns them, of any account
+    :param with_failed: whether servers count that DRS says a job has not launched
     """
     wanted, identity = set(request.servers), request.own_tags(chunk=0, attempt=1)
     shown = (own_job(job) for job in hook.jobs_since(since or request.since) if same_wave(job.get("tags"), identity))
@@ -488,7 +494,8 @@ def begun_jobs(
     }
     known = {job.job_id: _just_started(job) for job in remembered}
     for job in {**known, **found}.values():
-        if mine := tuple(server for server in job.servers if server in wanted):
+        left_out = () if with_failed else job.failed
+        if mine := tuple(server for server in job.servers if server in wanted and server not in left_out):
             yield LaunchedJob(
                 job_id=job.job_id,
                 servers=mine,

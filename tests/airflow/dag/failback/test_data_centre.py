@@ -83,6 +83,7 @@ def _soon(monkeypatch):
     monkeypatch.setattr("drs_provider.dag.failback.cut_over.start.LOOK_EVERY", soon)
     monkeypatch.setattr("drs_provider.dag.failback.cut_over.start.POLL_SECONDS", 0.3)
     monkeypatch.setattr("drs_provider.rules.failback.data_centre.last_sync.SETTLE", soon)
+    monkeypatch.setattr("drs_provider.services.failback.call_memory.INVISIBLE_FOR", soon)
     monkeypatch.setattr("drs_provider.dag.waves.final_sync.LEAST_POLL_SECONDS", 0.3)
 
 
@@ -213,6 +214,11 @@ def test_a_run_that_died_after_its_conversion_is_taken_over_and_the_machine_is_c
     assert (ended.state, ended.servers) == ("success", {"centre1": "launched"}), ended.report["verdict_reason"]
     assert converted(simulator) == [instance]
     assert records(simulator) == []
+    assert (ended.report["verdict"], ended.report["verdict_reason"]) == (
+        "completed_with_exceptions",
+        "That everything was copied to centre1 is not proven: DRS makes no recovery point there.",
+    )
+    assert "that everything was copied to centre1 is not proven" in people.asked[-1][-1]
     question = [body for task, _, body in people.asked if task == "preflight.approval"][-1]
     assert "**its machine, converted already**" in question
     assert f"it is taken for production, and what {instance} has written since is lost" in question

@@ -359,7 +359,7 @@ def test_writes_are_not_stopped_for_a_launch_that_would_be_refused(world, airflo
 
     (job,) = world.east.describe_jobs(filters={})["items"]
     assert ended.errors["before_waves.freeze"] == (
-        "this step stops the writes, and what follows would not be launched: one: job "
+        "this step stands before the launch, and what follows would not be launched: one: job "
         f"{job['jobID']} launches it for a failback drill: wait until that drill is cleaned up. The step did nothing. "
         "Correct this and clear it with everything downstream, or start a new run"
     )

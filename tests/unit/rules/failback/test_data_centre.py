@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from drs_provider.dag.failback.cut_over.question_text import _goes_to, _into
 from drs_provider.rules.failback.cut_over import adopted_words, cut_over_findings
-from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client_sync, not_proven
+from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, client_sync, not_proven, why_not_synced
 from drs_provider.rules.failback.data_centre.results import conversion_result
 from drs_provider.rules.failback.data_centre.stop import why_followed, why_not_ended
 from drs_provider.rules.failback.launchable import going_back
+from drs_provider.rules.failback.launches.conversion import jobs_to_ask
 from drs_provider.rules.failback.next_step import next_failback, next_reprotection
 from drs_provider.rules.failback.other_runs import OtherWayBack
 from drs_provider.rules.failback.state import Stage, state_of
@@ -100,6 +101,47 @@ def test_a_conversion_that_drs_does_not_complete_asks_people_to_look():
     )
 
 
+def named(record, job_id):
+    record["failback"]["failbackJobID"] = job_id
+    return record
+
+
+@pytest.mark.parametrize(
+    ("record", "asked"),
+    [
+        (named(client(), "old"), ("old",)),
+        (named(client("FAILBACK_ERROR", "STOPPED"), "old"), ("old",)),
+        (named(client(), JOB), ()),
+        (client(), ()),
+        (named(client("FAILBACK_NOT_STARTED", "NOT_STARTED"), "old"), ()),
+        (named(client("FAILBACK_COMPLETED", "STOPPED"), "old"), ()),
+        ({**named(client(), "old"), "originEnvironment": "AWS"}, ()),
+        ({"recoveryInstanceID": B3}, ()),
+    ],
+)
+def test_a_job_that_an_instance_names_is_asked_for_however_old_it_is(record, asked):
+    assert jobs_to_ask([record, record], [conversion()]) == asked
+
+
+@pytest.mark.parametrize("failback", ["FAILBACK_READY_FOR_LAUNCH", "FAILBACK_IN_PROGRESS"])
+def test_a_machine_whose_job_nobody_knows_any_more_is_not_ready(failback):
+    state, found = where(named(client(failback), "old"), conversion(launch="FAILED"))
+
+    assert (state.stage, going_back(state, found).why_not) == (
+        Stage.STUCK,
+        (
+            "DRS names job old for its failback client and does not know it, and DRS does not call the failback "
+            "completed: production may run on the machine in the data centre. Look there: if it does, keep everything, "
+            "and protect that machine by hand; if it does not, stop the failback (StopFailback), and boot the failback "
+            "client again"
+        ),
+    )
+
+
+def test_a_machine_whose_failed_job_is_named_is_ready():
+    assert where(named(client(), JOB), conversion(launch="FAILED"))[0].stage is Stage.READY
+
+
 def test_a_client_that_was_not_converted_is_named_with_its_job():
     state, found = where(client(), conversion(launch="FAILED"))
 
@@ -109,7 +151,7 @@ def test_a_client_that_was_not_converted_is_named_with_its_job():
     )
 
 
-@pytest.mark.parametrize(("to_original", "kind"), [(True, "people"), (None, "people"), (False, "refused")])
+@pytest.mark.parametrize(("to_original", "kind"), [(True, "people"), (None, "refused"), (False, "refused")])
 def test_on_another_machine_nobody_is_waited_for(to_original, kind):
     state, found = where(client("FAILBACK_COMPLETED", "STOPPED", to_original=to_original), source="DISCONNECTED")
 
@@ -121,8 +163,8 @@ NOT_PROVEN = (
     "DRS makes no recovery point of a failback client, and tells only its lag and what is left to send"
 )
 ON_ANOTHER_MACHINE = (
-    "DRS says that its failback client is not on its original machine: nothing protects it there after the failback, "
-    "and nothing of its recovery is removed"
+    "DRS does not say that its failback client is on its original machine: nothing protects it there after the "
+    "failback, and nothing of its recovery is removed"
 )
 LOST = f"it is taken for production, and what {B3} has written since is lost"
 BOOT = (
@@ -193,21 +235,24 @@ BOOT = (
                 )
             ],
         ),
-        (
-            client(to_original=False),
-            (),
-            [
-                (
-                    "warning",
-                    NOT_PROVEN,
-                    "see that nothing writes on the recovered instance any more before you approve",
-                ),
-                (
-                    "warning",
-                    ON_ANOTHER_MACHINE,
-                    "boot the client on the original machine, or install the DRS agent there after the failback",
-                ),
-            ],
+        *(
+            (
+                client(to_original=said),
+                (),
+                [
+                    (
+                        "warning",
+                        NOT_PROVEN,
+                        "see that nothing writes on the recovered instance any more before you approve",
+                    ),
+                    (
+                        "warning",
+                        ON_ANOTHER_MACHINE,
+                        "boot the client on the original machine, or install the DRS agent there after the failback",
+                    ),
+                ],
+            )
+            for said in (False, None)
         ),
     ],
 )
@@ -275,6 +320,34 @@ def test_the_last_sync_of_a_client_is_waited_for_and_never_called_proven(given, 
     assert found.settled == ({B1: settled} if settled else {})
     assert waiting in found.waiting
     assert found.waiting == "" or found.waiting.startswith("1 failback client not seen up to date: mill1 (")
+
+
+def begun(record, minutes):
+    record["failback"]["failbackInitiationTime"] = when(minutes)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("record", "why"),
+    [
+        (copy(), ""),
+        (begun(copy(), 0), ""),
+        (begun(copy(), 1), "the failback client of mill1 was booted after the last sync"),
+        (client(began=None), ""),
+        (copy(backlog=8 * 2**20), "1 failback client not seen up to date: mill1 (8.0 MiB left to send)"),
+        (
+            copy("PT3H"),
+            (
+                "1 failback client not seen up to date: mill1 (its lag is 3h, and 1m more have to pass after the last "
+                "write)"
+            ),
+        ),
+    ],
+)
+def test_a_client_that_was_behind_again_since_its_last_sync_is_not_converted(record, why):
+    at = AT + timedelta(hours=2)
+
+    assert why_not_synced({B1: ClientCopy("mill1", record)}, quiesced_at=AT, at=at) == why
 
 
 def test_a_client_that_cannot_be_converted_keeps_nobody_from_being_named():
@@ -364,6 +437,12 @@ def test_people_read_that_a_machine_is_converted():
         (client("FAILBACK_IN_PROGRESS", "INITIAL_SYNC"), (), ""),
         (client("FAILBACK_IN_PROGRESS", "STALLED"), (), ""),
         (client("FAILBACK_ERROR", "STOPPED"), (), ""),
+        (client("FAILBACK_ERROR", "STOPPED"), (conversion(launch="FAILED"),), ""),
+        (
+            client("FAILBACK_ERROR", "STOPPED"),
+            (conversion(ended=-1),),
+            f"it is stuck (job {JOB} has converted its failback client, and DRS does not call the failback completed",
+        ),
         (client("FAILBACK_NOT_STARTED", "NOT_STARTED", began=None), (), "it has no failback any more"),
         (
             client(),
@@ -379,25 +458,25 @@ def test_people_read_that_a_machine_is_converted():
     ],
 )
 def test_a_cancel_ends_only_failbacks_of_what_is_not_converted(record, jobs, why):
-    found = why_not_ended(where(record, *jobs)[0])
+    found = why_not_ended(*where(record, *jobs))
 
     assert found == why or (why and found.startswith(why) and found.endswith("only what is not converted is ended"))
 
 
 @pytest.mark.parametrize(
-    ("others", "is_followed"),
+    ("others", "then"),
     [
-        ((), False),
-        ((OtherWayBack("r2", REPROTECT, ("mill",)),), True),
-        ((OtherWayBack("r2", REPROTECT),), True),
-        ((OtherWayBack("r2", FAILBACK, ("mill", "web"), has_passed=False),), True),
-        ((OtherWayBack("r2", FAILBACK, ("web",)),), False),
+        ((), ""),
+        ((OtherWayBack("r2", REPROTECT, ("mill",)),), "Cancel that one, and end"),
+        ((OtherWayBack("r2", REPROTECT),), "Cancel that one, and end"),
+        (
+            (OtherWayBack("r2", FAILBACK, ("mill", "web"), has_passed=False),),
+            "Cancel that one with the same order, or end",
+        ),
+        ((OtherWayBack("r2", FAILBACK, ("web",)),), ""),
     ],
 )
-def test_a_cancelled_run_ends_nothing_that_another_run_follows(others, is_followed):
-    words = (
-        "no failback was ended: r2 goes on with the same machines. Cancel that one with the same order, or end them "
-        "with DrsStopFailbackOperator"
-    )
+def test_a_cancelled_run_ends_nothing_that_another_run_follows(others, then):
+    words = f"no failback was ended: r2 goes on with the same machines. {then} them with DrsStopFailbackOperator"
 
-    assert why_followed(["mill"], others) == (words if is_followed else "")
+    assert why_followed(["mill"], others) == (words if then else "")

@@ -47,7 +47,8 @@ def last_syncs_ahead(shape: FailbackShape) -> None:
 def launch_tasks(shape: FailbackShape, wave: WaveShape) -> tuple[StartBack, ...]:
     """Build what brings a wave back, in its group: all but what runs ahead of it or beside it."""
     wave_opening(shape, wave)
-    wave_steps(shape, wave, wave.before, look_first=StillLaunchable.of(shape.plan.name, [wave]))
+    still_launchable = StillLaunchable.of(shape.plan.name, [wave], shape.quiesce_tasks_of(wave))
+    wave_steps(shape, wave, wave.before, look_first=still_launchable)
     agreement = CutOverAgreement.of(shape, wave)
     stops_writes = bool(shape.quiesce_tasks_of(wave))
     if wave.sync_task and not wave.ahead_tasks:
@@ -150,6 +151,7 @@ def end_tasks(shape: FailbackShape) -> None:
             plan=shape.plan.name,
             digest=shape.digest,
             home=home,
+            start_task_ids=[task for wave in shape.waves if wave.wave.name in home.waves for task in wave.start_tasks],
             trigger_rule=TriggerRule.ALL_DONE,
         )
 

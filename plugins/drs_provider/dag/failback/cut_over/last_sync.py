@@ -1,6 +1,6 @@
 """The last sync before a wave goes back: nothing that was written in the recovery Region is lost."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,7 +19,7 @@ from drs_provider.rules.failback.state import Stage
 from drs_provider.rules.run.shape import WayBack
 
 if TYPE_CHECKING:
-    from drs_provider.rules.failback.data_centre.last_sync import ClientSync
+    from drs_provider.rules.failback.data_centre.last_sync import ClientCopy, ClientSync
     from drs_provider.rules.run.shape import QuiescedWhen
     from drs_provider.triggers.final_sync import SyncPlace
 
@@ -99,17 +99,25 @@ def ensure_last_sync(
     task_id: str,
     wave: str,
     failback_servers: Sequence[str],
-    clients: Sequence[str] = (),
+    clients: "Mapping[str, ClientCopy] | None" = None,
     *,
     stops_writes: bool,
 ) -> None:
     """Look for the last sync of what is about to be launched: nothing may have been written since.
 
-    :param clients: servers whose failback clients are about to be converted
+    :param clients: by server id the failback clients that are about to be converted, as DRS tells of them now
     :param stops_writes: whether the plan stops the writes before this wave; where it does not, people were asked
-    :raises RunRefused: it is not recorded, or a step that stops the writes has not done so
+    :raises RunRefused: it is not recorded, a step that stops the writes has not done so, or a client is behind again
     """
-    sync = ensure_synced(context, task_id, wave, failback_servers, clients)
+    from drs_provider.rules.failback.data_centre.last_sync import why_not_synced
+
+    copies = clients or {}
+    sync = ensure_synced(context, task_id, wave, failback_servers, tuple(copies))
+    if why := why_not_synced(copies, quiesced_at=sync.quiesced_at, at=clock.now()):
+        raise RunRefused(
+            f"nothing was launched: {why}. Clear {'the step that stops the writes' if stops_writes else task_id} with "
+            "everything downstream, so that the last sync is waited for again"
+        )
     if sync.doubts and stops_writes:
         raise RunRefused(why_not_quiet(wave, sync.doubts))
 
@@ -120,14 +128,6 @@ def doubts_of(context: Context, task_ids: Sequence[str]) -> tuple[str, ...]:
 
     found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
     return tuple(dict.fromkeys(doubt for sync in found if sync for doubt in sync.doubts))
-
-
-def unproven_of(context: Context, task_ids: Sequence[str]) -> frozenset[str]:
-    """Return the servers whose last sync in this run is not proven: their failback clients have no recovery points."""
-    from drs_provider.rules.run.handover import FinalSync
-
-    found = [pull_newest(context, task_id, FinalSync) for task_id in task_ids]
-    return frozenset(server for sync in found if sync for server in sync.settled)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from drs_provider import clock
 from drs_provider.dag.failback.check import reader_of
-from drs_provider.dag.failback.cut_over.last_sync import doubts_of, unproven_of
+from drs_provider.dag.failback.cut_over.last_sync import doubts_of
 from drs_provider.dag.failback.cut_over.servers import cut_over_of, servers_going_home
 from drs_provider.dag.people.agreement import triggered_by
 from drs_provider.dag.people.ask import AskApproval
@@ -87,16 +87,18 @@ class AskCleanUp(AskApproval):
         leave(context["ti"], CleanUpList(at=at, servers=tuple(listed)))
         who = triggered_by(context)
         self.subject = f"Remove what the failback of {self.plan} has left?"
-        doubts = self._doubts(context, listed)
+        doubts = self._doubts(context, preflight, listed)
         self.body = clean_up_text(preflight, listed, unlisted, self.policy, triggered_by=who, doubts=doubts)
         return eligible(self.policy, triggered_by=who)
 
-    def _doubts(self, context: Context, listed: "Sequence[ListedServer]") -> tuple[str, ...]:
-        """Say why what is removed may hold what production has not."""
+    def _doubts(
+        self, context: Context, preflight: PreflightResult, listed: "Sequence[ListedServer]"
+    ) -> tuple[str, ...]:
+        """Say why what is removed may hold what production has not: whichever run has converted a machine."""
         from drs_provider.rules.failback.data_centre.last_sync import not_proven
 
-        unproven = unproven_of(context, self.sync_task_ids)
-        names = [server.hostname for server in listed if server.server_id in unproven]
+        machines = {server.server_id for server in preflight.servers() if server.back and server.back.from_data_centre}
+        names = [server.hostname for server in listed if server.server_id in machines]
         return (*doubts_of(context, self.sync_task_ids), *([not_proven(names)] if names else []))
 
     def _listed(self, preflight: PreflightResult) -> "tuple[list[ListedServer], Mapping[str, str]]":

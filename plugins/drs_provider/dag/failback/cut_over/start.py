@@ -144,6 +144,7 @@ class StartBack(DrsStartRecoveryOperator):
             return self._launch_stages(context, waiting_since)
 
     def _launch_stages(self, context: Context, waiting_since: datetime | None) -> JsonValue:
+        from drs_provider.services.failback.launch_back import begun_back, with_earlier
         from drs_provider.services.launch.launch_memory import Memory
 
         request = self._request(context)
@@ -154,19 +155,28 @@ class StartBack(DrsStartRecoveryOperator):
         asked: list[str] = []
         for stage in self.stages:
             read = self._look(reader)
-            if why := self.why_ended(context) or self._why_not_next(context, read, asked):
+            if ended := self.why_ended(context):
+                # On every leg the stages begin with the first: what exists by now is handed on, and nothing is begun.
+                begun = begun_back(memory, read)
+                asked += [name for name, why in begun.items() if not why and name not in asked]
+                held_back |= {name: begun.get(name) or ended for name in request.servers if name not in asked}
+            elif why := self._why_not_next(context, read, asked):
                 held_back |= {name: why for name in request.servers if name not in {*asked, *held_back}}
                 break
-            kept, out = self._launchable(read, stage, memory.held())
-            held_back |= out
-            asked += kept
-            if not asked:
-                continue
-            self._ensure_quiet(context, reader, read, kept)
-            launched, wait = self._launch(context, reader, memory, _Asked.of(read, request, asked))
-            if wait is not None:
-                self._wait(wait, waiting_since or self._now())
-            self._leave(context, memory, launched, held_back)
+            else:
+                kept, out = self._launchable(read, stage, memory.held())
+                held_back |= out
+                asked += kept
+                self._ensure_quiet(context, reader, read, kept)
+            if asked:
+                found, wait = self._launch(context, reader, memory, _Asked.of(read, request, asked))
+                launched = with_earlier(found, launched)
+                if launched:
+                    self._leave(context, memory, launched, held_back)
+                if wait is not None:
+                    self._wait(wait, waiting_since or self._now())
+            if ended:
+                break
         if not any(each.jobs or each.already for each in launched):
             if ended := self.why_ended(context):
                 raise AirflowFailException(ended)
@@ -267,6 +277,7 @@ class StartBack(DrsStartRecoveryOperator):
         self, context: Context, reader: "CircleReader", read: "CirclesRead", server_ids: Sequence[str]
     ) -> None:
         """Look for the last sync of what is still to be launched, and bring its launch settings to what is wanted."""
+        from drs_provider.rules.failback.data_centre.last_sync import ClientCopy
         from drs_provider.services.failback.cut_over import originals_in
         from drs_provider.services.settings.apply import apply_all
 
@@ -277,11 +288,12 @@ class StartBack(DrsStartRecoveryOperator):
         clients = [name for name in ready if is_from_data_centre(read.circles[name])]
         ready = [name for name in ready if name not in clients]
         backs = {name: read.states[name].failback_server for name in ready}
+        known = {server.server_id: server for server in self.servers}
+        copies = {name: ClientCopy(known[name].hostname, read.circles[name].recovered[0]) for name in clients}
         ensure_last_sync(
-            context, self.sync_task_id, self.wave, list(backs.values()), clients, stops_writes=self.stops_writes
+            context, self.sync_task_id, self.wave, list(backs.values()), copies, stops_writes=self.stops_writes
         )
         self._ensure_agreed(clients)
-        known = {server.server_id: server for server in self.servers}
         places: dict[Any, dict[str, Mapping[str, Any]]] = {}
         for name, back in backs.items():
             places.setdefault(read.origin_of(name), {})[back] = known[name].settings

@@ -11,6 +11,8 @@ from drs_provider.dag.failback.cut_over.servers import servers_on, settings_hook
 from drs_provider.dag.failback.other_runs import ensure_alone
 from drs_provider.exceptions import RunRefused
 from drs_provider.formatting import MANY, some
+from drs_provider.operators.other_tasks import pull_newest
+from drs_provider.rules.failback.cut_over import still_there
 from drs_provider.rules.run.shape import WaveShape, WayBack
 
 if TYPE_CHECKING:
@@ -25,15 +27,18 @@ class StillLaunchable:
     is adopted, as everywhere; servers that are not critical stop nobody.
 
     :param ways: waves, and the ways back of their servers
+    :param quiesce_task_ids: steps that may have stopped the writes by then
     """
 
     plan: str
     ways: Sequence[tuple[str, WayBack]]
+    quiesce_task_ids: Sequence[str] = ()
 
     @classmethod
-    def of(cls, plan: str, waves: Sequence[WaveShape]) -> "StillLaunchable":
+    def of(cls, plan: str, waves: Sequence[WaveShape], quiesce_task_ids: Sequence[str]) -> "StillLaunchable":
         """Look at everything that waves launch."""
-        return cls(plan, tuple((wave.wave.name, way) for wave in waves for way in wave.ways_back))
+        ways = tuple((wave.wave.name, way) for wave in waves for way in wave.ways_back)
+        return cls(plan, ways, tuple(quiesce_task_ids))
 
     def __call__(self, context: Context, preflight: "PreflightResult") -> None:
         """Look.
@@ -56,7 +61,15 @@ class StillLaunchable:
                     f"{server.hostname}: {found[server.server_id]}" for server in servers if server.server_id in found
                 ]
         if against:
-            raise RunRefused(
-                f"this step stops the writes, and what follows would not be launched: {some(against, MANY, '; ')}. The "
-                "step did nothing. Correct this and clear it with everything downstream, or start a new run"
+            why = (
+                f"this step stands before the launch, and what follows would not be launched: "
+                f"{some(against, MANY, '; ')}. The step did nothing. Correct this and clear it with everything "
+                "downstream, or start a new run"
             )
+            raise RunRefused(still_there(why) if self._has_stopped_writes(context) else why)
+
+    def _has_stopped_writes(self, context: Context) -> bool:
+        from drs_provider.rules.run.handover import StepResult
+
+        left = (pull_newest(context, task, StepResult) for task in self.quiesce_task_ids)
+        return any(step is not None and step.state == "succeeded" for step in left)

@@ -14,6 +14,7 @@ from typing import Final
 from drs_provider.formatting import MANY, duration, plural, some
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.failback.copy_progress import CopyProgress
+from drs_provider.rules.failback.launches.conversion import instant_of
 from drs_provider.rules.failback.progress import size
 
 SETTLE: Final = timedelta(minutes=1)
@@ -62,6 +63,26 @@ def client_sync(copies: Mapping[str, ClientCopy], *, quiesced_at: datetime, at: 
     if not late:
         return ClientSync(settled)
     return ClientSync(settled, f"{plural(len(late), 'failback client')} not seen up to date: {some(late, MANY)}")
+
+
+def why_not_synced(copies: Mapping[str, ClientCopy], *, quiesced_at: datetime, at: datetime) -> str:
+    """Say why clients whose last sync was seen may hold less than production by now; empty: nothing speaks for that.
+
+    Between a sync and a conversion people may have booted a client again, and hours of writes may have come since.
+
+    :param copies: by server id
+    :param quiesced_at: from then on nothing was written any more, when the last sync was waited for
+    :param at: when DRS was asked
+    """
+    again = [
+        copy.hostname
+        for copy in copies.values()
+        if (begun := instant_of((copy.record.get("failback") or {}).get("failbackInitiationTime")))
+        and begun > quiesced_at
+    ]
+    if again:
+        return f"the failback client of {some(again, MANY)} was booted after the last sync"
+    return client_sync(copies, quiesced_at=quiesced_at, at=at).waiting
 
 
 def not_proven(hostnames: Sequence[str]) -> str:

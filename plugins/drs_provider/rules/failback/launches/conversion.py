@@ -3,7 +3,7 @@
 Who goes by ``failback.state`` alone would convert a machine a second time, which production may run on by then.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -21,10 +21,12 @@ class HiddenConversion(NamedTuple):
     """A conversion that has succeeded, while DRS does not call the failback completed.
 
     :ivar is_young: DRS may still be about to say so
+    :ivar is_known: whether DRS tells of the job; a doubt costs a look, a mistake the machine that production runs on
     """
 
     job_id: str
     is_young: bool
+    is_known: bool = True
 
     @property
     def note(self) -> str:
@@ -34,11 +36,13 @@ class HiddenConversion(NamedTuple):
     @property
     def why(self) -> str:
         """Say what people have to look at, and what to do then."""
+        by = f"job {self.job_id} has converted its failback client"
+        if not self.is_known:
+            by = f"DRS names job {self.job_id} for its failback client and does not know it"
         return (
-            f"job {self.job_id} has converted its failback client, and DRS does not call the failback completed: "
-            "production may run on the machine in the data centre. Look there: if it does, keep everything, and "
-            "protect that machine by hand; if it does not, stop the failback (StopFailback), and boot the failback "
-            "client again"
+            f"{by}, and DRS does not call the failback completed: production may run on the machine in the data "
+            "centre. Look there: if it does, keep everything, and protect that machine by hand; if it does not, stop "
+            "the failback (StopFailback), and boot the failback client again"
         )
 
 
@@ -48,6 +52,9 @@ def hidden_conversion(circle: Circle) -> HiddenConversion | None:
     For a server whose failback DRS does not call completed; None: no job has converted it.
     """
     job = _last(circle)
+    named = _named(circle.recovered[0]) if circle.recovered else ""
+    if named and all(str(found.get("jobID")) != named for found in circle.recovery.jobs):
+        return HiddenConversion(named, is_young=False, is_known=False)
     state = read_job(job) if job is not None else None
     if job is None or not isinstance(state, Ended) or circle.server_id not in state.launched:
         return None
@@ -56,11 +63,30 @@ def hidden_conversion(circle: Circle) -> HiddenConversion | None:
     return HiddenConversion(state.job_id, is_young)
 
 
+def jobs_to_ask(records: Iterable[Answer], jobs: Iterable[Answer]) -> tuple[str, ...]:
+    """Return the jobs that recovered instances name for their failback clients, and that were not listed.
+
+    They are older than the jobs that are asked for, or have begun since; who forgets one converts its machine again.
+
+    :param records: items of DescribeRecoveryInstances
+    :param jobs: those that were listed before
+    """
+    listed = {str(job.get("jobID")) for job in jobs}
+    return tuple(dict.fromkeys(name for record in records if (name := _named(record)) and name not in listed))
+
+
 def failed_conversion(circle: Circle) -> str:
     """Return the id of the last conversion of a server's client, if it has failed; empty: none has."""
     job = _last(circle)
     state = read_job(job) if job is not None else None
     return state.job_id if isinstance(state, Ended) and circle.server_id in state.failed else ""
+
+
+def _named(record: Answer) -> str:
+    """Return the job that DRS names for an instance's failback client; empty: none, or no failback goes on."""
+    failback = record.get("failback") or {}
+    is_over = failback.get("state") in {None, "FAILBACK_NOT_STARTED", "FAILBACK_COMPLETED"}
+    return "" if is_over or record.get("originEnvironment") == "AWS" else str(failback.get("failbackJobID") or "")
 
 
 def _last(circle: Circle) -> Answer | None:
@@ -72,7 +98,7 @@ def _last(circle: Circle) -> Answer | None:
 def _jobs(circle: Circle) -> Iterator[Answer]:
     record = circle.recovered[0] if circle.recovered else {}
     failback = record.get("failback") or {}
-    begins = _instant(failback.get("failbackInitiationTime")) or _launched_at(circle, str(record.get("jobID") or ""))
+    begins = instant_of(failback.get("failbackInitiationTime")) or _launched_at(circle, str(record.get("jobID") or ""))
     for job in circle.recovery.jobs:
         is_conversion = job.get("type") == "LAUNCH" and job.get("initiatedBy") not in STARTS_OF_RECOVERY
         if not is_conversion or circle.server_id not in servers_of(job):
@@ -88,7 +114,8 @@ def _launched_at(circle: Circle, job_id: str) -> datetime | None:
     return next((created_at_of(job) for job in circle.recovery.jobs if job_id and job.get("jobID") == job_id), None)
 
 
-def _instant(text: object) -> datetime | None:
+def instant_of(text: object) -> datetime | None:
+    """Read an instant as DRS writes it; None: it says none, or something else."""
     try:
         return parse_instant(str(text)) if text else None
     except ValueError:
