@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from drs_provider.services.groups.catalog import read_catalog
 from kit.console import Console, FakeAccount, server
 
 SHOP = """# the shop's
@@ -270,7 +271,7 @@ def test_whoever_may_not_change_a_plan_changes_none_of_its_groups(console):
 
     assert (answer.status_code, answer.json()["detail"]) == (
         403,
-        "you may not change every plan that uses the group: shop",
+        "you may not change every plan that uses the group, or another group of its file",
     )
     assert read(console.client())[0]["is_editable"] is False
 
@@ -281,6 +282,73 @@ def test_a_group_of_a_plan_that_the_caller_may_not_read_is_not_there(console):
 
     assert client.get("/api/v1/protection-groups/shop-db").status_code == 404
     assert [group["name"] for group in client.get("/api/v1/protection-groups").json()["groups"]] == ["other"]
+
+
+PAY = "kind: ProtectionGroup\nname: payroll\nregion: us-west-2\nservers: [s-00000000000000004]\n"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "kind: RecoveryPlan\nname: pay\nregoin: x\ndrill: {network: shared}\nwaves: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlan\nname: pay\nwaves: [{name: a, groups: [payrol]}]\n",
+        "kind: RecoveryPlan\nname: pay\nwaves:\n- {name: a, groups: payroll}\n",
+        "kind: RecoveryPlan\nname: pay\nwavs: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlan\nname: [pay]\nwaves: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlann\nname: pay\nwaves: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlan\nname: pay\n  waves: [{name: a, groups: [payroll]}]\n",
+    ],
+    ids=["field", "group", "no list", "key", "name", "kind", "no YAML"],
+)
+def test_a_typing_error_in_a_plan_does_not_open_its_groups(console, plan):
+    (console.plans / "pay.yaml").write_text(plan)
+    (console.plans / "groups" / "payroll.yaml").write_text(PAY)
+    client = console.client()
+
+    def looks():
+        group = client.get("/api/v1/protection-groups/payroll")
+        rows = client.get("/api/v1/source-servers").json()["servers"]
+        return group.status_code, "new1" in {row["hostname"] for row in rows}
+
+    assert looks() == (404, False)
+    console.readable = {"*"}
+    assert looks() == (200, True)
+    group, headers = read(client, "payroll")
+    assert group["is_editable"] is False
+    wanted = {**group["definition"], "description": "taken"}
+    answer = client.put("/api/v1/protection-groups/payroll", json=wanted, headers=headers)
+    assert answer.status_code == 403, answer.text
+    console.editable = {"*"}
+    assert client.put("/api/v1/protection-groups/payroll", json=wanted, headers=headers).status_code == 200
+    assert read(client, "shop-db")[0]["is_editable"] is True
+
+
+def test_a_wave_of_steps_alone_leaves_no_doubt(console):
+    waves = "waves: [{name: database, groups: [shop-db]}, {name: b, after: [{name: go, kind: wait, for: 1m}]}]"
+    (console.plans / "shop.yaml").write_text(PLAN.replace("waves: [{name: database, groups: [shop-db]}]", waves))
+    assert [plan.name for plan in read_catalog(console.plans).recovery_plans] == ["shop"]
+
+    assert console.client().get("/api/v1/protection-groups/other").status_code == 200
+
+
+def test_a_group_is_added_to_no_file_whose_groups_the_caller_may_not_change(console):
+    (console.plans / "again").symlink_to(console.plans / "groups")
+    client = console.client()
+    console.editable = set()
+    before = files(console)
+
+    for file in ("groups/shop.yaml", "again/shop.yaml"):
+        body = {"definition": a_group(servers=["s-00000000000000004"]), "file": file}
+        answer = client.post("/api/v1/protection-groups", json=body)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            403,
+            "you may not change every plan that uses the group, or another group of its file",
+        )
+    (console.plans / "groups" / "shop.yaml").unlink()
+    answer = client.post("/api/v1/protection-groups", json={"definition": a_group("shop-db", servers=[])})
+    assert answer.status_code == 403  # a plan waits for a group of this name
+    del before["shop.yaml"]
+    assert (console.audit, (console.plans / "shop.yaml").read_text()) == ([], PLAN)
 
 
 def test_a_change_without_a_line_in_the_audit_log_is_not_made(console):

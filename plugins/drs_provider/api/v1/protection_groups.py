@@ -194,9 +194,7 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         editable: Annotated[Collection[str], Depends(editable_dags)],
     ) -> WrittenGroup:
         group = _visible(name, catalog, readable)
-        if not is_editable(name, catalog, editable):
-            plans = ", ".join(catalog.plans.get(name, ()))
-            raise RequestRefused(HTTPStatus.FORBIDDEN, f"you may not change every plan that uses the group: {plans}")
+        _ensure_editable([name], catalog, editable)
         return group
 
     @router.post("/protection-groups", status_code=201, dependencies=guard, responses=more_responses(409, 415))
@@ -204,12 +202,14 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         new: NewGroup,
         catalog: Annotated[GroupCatalog, Depends(catalog_now)],
         now: Annotated[InventorySurvey, Depends(look)],
+        editable: Annotated[Collection[str], Depends(editable_dags)],
         groups: Annotated[GroupEditor, Depends(editor)],
         response: Response,
         dry_run: DryRun = False,
     ) -> GroupChange:
         """Create a group in its file. Where the folder is read-only the answer is 200 with the change as a patch."""
         definition = _yaml_able(new.definition)
+        _ensure_editable([str(definition.get("name")), *catalog.groups_in(new.file)], catalog, editable)
         _refuse_conflicts(new_conflicts(str(definition.get("name")), definition, catalog, now))
         saved = _changed(groups.folder, lambda: groups.create(definition, new.file, dry_run=dry_run))
         return _answer(saved, response)
@@ -278,6 +278,21 @@ def _visible(name: str, catalog: GroupCatalog, readable: Collection[str]) -> Wri
     if name not in catalog.groups or not is_visible(name, catalog, readable):
         raise RequestRefused(HTTPStatus.NOT_FOUND, "there is no protection group of this name that you may read")
     return catalog.groups[name]
+
+
+def _ensure_editable(names: Iterable[str], catalog: GroupCatalog, editable: Collection[str]) -> None:
+    """Refuse a change of groups that belong to plans which the caller may not change."""
+    refused = [name for name in names if not is_editable(name, catalog, editable)]
+    if not refused:
+        return
+    if not any(catalog.plans.get(name) for name in refused):
+        detail = (
+            "something in the plans folder may be a plan, and nobody can tell which groups it uses: until it is mended "
+            "(drs validate says what it is) only who may change every DAG changes a group that is in no plan"
+        )
+    else:
+        detail = "you may not change every plan that uses the group, or another group of its file"
+    raise RequestRefused(HTTPStatus.FORBIDDEN, detail)
 
 
 def _etag(digest: str) -> str:
