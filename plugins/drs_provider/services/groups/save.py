@@ -26,6 +26,9 @@ from drs_provider.services.groups.files import (
     staged,
 )
 
+Check = Callable[[GroupCatalog], None]
+"""Is given the groups as they are while nobody else changes them, and raises where the change must not be made."""
+
 AuditRecord = Callable[[str, Mapping[str, JsonValue]], None]
 """Writes a line into an audit log: the event, and what else there is to say."""
 
@@ -90,10 +93,11 @@ class GroupEditor:
     may_write: bool
     record: AuditRecord
 
-    def create(self, definition: Definition, file: str | None, *, dry_run: bool = False) -> SavedChange:
+    def create(self, definition: Definition, file: str | None, *, check: Check, dry_run: bool = False) -> SavedChange:
         """Add a group, at the end of a file or in a new one.
 
         :param file: below the plans folder; None: ``groups/NAME.yaml``
+        :param check: looks at the groups as they are, before anything is written
         :raises GroupRefusedError: there is one of this name, it has problems, or the file is none of the folder
         """
         name = _name_of(definition)
@@ -102,11 +106,12 @@ class GroupEditor:
             if name in catalog.groups:
                 where = catalog.groups[name].where
                 raise GroupRefusedError("exists", f"there is a group called {name!r} already, in {where}")
+            check(catalog)
             change = _Change(CREATED, name, file or f"groups/{name}.yaml", None, definition, is_dry=dry_run)
             return self._save(change, contents, lambda content: add_group(content, definition))
 
     def change(
-        self, name: str, definition: Definition, *, read: Callable[[str], None], dry_run: bool = False
+        self, name: str, definition: Definition, *, read: Callable[[str], None], check: Check, dry_run: bool = False
     ) -> SavedChange:
         """Define a group in another way.
 
@@ -119,10 +124,11 @@ class GroupEditor:
             contents, catalog = self._read()
             group = self._group(catalog, name)
             read(group.digest)
+            check(catalog)
             change = _Change(CHANGED, name, group.file, group.definition, definition, is_dry=dry_run)
             return self._save(change, contents, lambda content: change_group(content or b"", name, definition))
 
-    def delete(self, name: str, *, read: Callable[[str], None], dry_run: bool = False) -> SavedChange:
+    def delete(self, name: str, *, read: Callable[[str], None], check: Check, dry_run: bool = False) -> SavedChange:
         """Remove a group; its file too, where nothing else is in it.
 
         :raises GroupRefusedError: there is none of this name, or plans use it
@@ -131,6 +137,7 @@ class GroupEditor:
             contents, catalog = self._read()
             group = self._group(catalog, name)
             read(group.digest)
+            check(catalog)
             change = _Change(DELETED, name, group.file, group.definition, None, is_dry=dry_run)
             return self._save(change, contents, lambda content: remove_group(content or b"", name))
 

@@ -117,10 +117,21 @@ async function sayWhatChanged() {
   say({ text: "Somebody has changed the file since you opened this page. Nothing was saved: load the page again, then make your change.", bad: true },
     ...changed.map((key) => `${key}: was ${JSON.stringify(before[key]) ?? "not there"}, is now ${JSON.stringify(found.definition[key]) ?? "not there"}`));
 }
+// The page of the saved group says what it could not be compared with.
+function keepWarnings(warnings) {
+  try { sessionStorage.setItem("drs-warnings", JSON.stringify(warnings)); } catch { /* the preview says the same */ }
+}
+function sayWarnings() {
+  try {
+    const warnings = JSON.parse(sessionStorage.getItem("drs-warnings") || "[]");
+    sessionStorage.removeItem("drs-warnings");
+    if (warnings.length) say("Saved.", ...warnings.map((text) => ({ text, bad: true })));
+  } catch { /* the preview says the same */ }
+}
 async function finish(answer, next) {
   if (answer.status === 412) { await sayWhatChanged(); return; }
   if (!answer.ok) { say(...problems(answer.found)); return; }
-  if (answer.found.is_saved) { location.href = next; return; }
+  if (answer.found.is_saved) { keepWarnings(answer.found.warnings); location.href = next; return; }
   say(`Not saved: ${answer.found.why_not}. Apply this change where the files come from:`, { tag: "pre", text: answer.found.patch });
 }
 async function save(event) {
@@ -147,6 +158,7 @@ if (editor) {
   element("tags").value = tagLines(before.select?.tags);
   for (const id of ["description", "region", "connection", "tags"]) loaded[id] = element(id).value;
   showMembers();
+  sayWarnings();
   let typed;
   element("find").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(guarded(find), 250); });
   element("preview").addEventListener("click", guarded(preview));
