@@ -22,4 +22,4 @@ class ConsoleAccess:
     editable_dags: Callable[..., Collection[str]]
     """The ids of the DAGs that the caller may change, in the same way."""
     audit: Callable[..., AuditRecord]
-    """Gives what writes a line into Airflow's audit log, in the request's own transaction."""
+    """Gives what writes a line into Airflow's audit log, which is kept when it returns."""

@@ -496,6 +496,29 @@ def test_a_change_without_a_line_in_the_audit_log_is_not_made(console):
     assert files(console) == before
 
 
+@pytest.mark.parametrize("method", ["put", "delete"])
+def test_a_line_of_a_change_that_failed_after_all_is_followed_by_one_that_says_so(console, monkeypatch, method):
+    client = console.client()
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "x"}
+    before = files(console)
+
+    def fails(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace" if method == "put" else "unlink", fails)
+    body = {"json": wanted} if method == "put" else {}
+    answer = client.request(method, "/api/v1/protection-groups/other", headers=headers, **body)
+    monkeypatch.undo()
+
+    event = "drs_group_changed" if method == "put" else "drs_group_deleted"
+    assert answer.status_code == 500
+    assert [said for said, _ in console.audit] == [event, "drs_group_not_changed"]
+    why = {"event": event, "why": "OSError: [Errno 28] No space left on device"}
+    assert console.audit[1][1] == {**console.audit[0][1], **why}
+    assert {name: text for name, text in files(console).items() if not name.startswith(".")} == before
+
+
 def test_a_preview_says_what_a_definition_selects_and_what_it_takes_from_others(console):
     definition = a_group("shop-db", servers=["s-00000000000000009"], select={"tags": {"App": ["shop", "new"]}})
     found = console.client().post("/api/v1/protection-groups/resolve", json=definition).json()

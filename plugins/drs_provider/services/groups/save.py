@@ -30,11 +30,13 @@ Check = Callable[[GroupCatalog], None]
 """Is given the groups as they are while nobody else changes them, and raises where the change must not be made."""
 
 AuditRecord = Callable[[str, Mapping[str, JsonValue]], None]
-"""Writes a line into an audit log: the event, and what else there is to say."""
+"""Writes a line into an audit log: the event, and what else there is to say. It is kept when this returns."""
 
 CREATED: Final = "drs_group_created"
 CHANGED: Final = "drs_group_changed"
 DELETED: Final = "drs_group_deleted"
+NOT_CHANGED: Final = "drs_group_not_changed"
+"""Follows one of the others where the file could not be written after all."""
 
 _LINES: Final = re.compile(r":\d+")
 
@@ -172,10 +174,19 @@ class GroupEditor:
         try:
             with staged(path, after) as write:
                 self.record(change.event, line)
-                write()
+                self._write(write, path, after, {**line, "event": change.event})
         except FolderReadOnlyError as error:
             return SavedChange(file, diff, False, group, str(error))
         return SavedChange(file, diff, True, group)
+
+    def _write(self, write: Callable[[], None], path: Path, after: bytes | None, line: Mapping[str, JsonValue]) -> None:
+        """Write the file; the audit log says so where its line has promised too much."""
+        try:
+            write()
+        except Exception as error:
+            if (path.read_bytes() if path.exists() else None) != after:
+                self.record(NOT_CHANGED, {**line, "why": f"{type(error).__name__}: {error}"})
+            raise
 
     def _checked(self, contents: Contents, path: Path, after: bytes | None) -> GroupCatalog:
         """Return the catalog as it would be.

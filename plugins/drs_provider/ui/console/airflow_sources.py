@@ -1,18 +1,23 @@
 """What the console and its API ask of the Airflow that serves them: rights, plans and the audit log."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Literal
 
 from fastapi import Depends, HTTPException
-from pydantic import JsonValue
 
 from drs_provider import configuration
-from drs_provider.airflow_internals.api_server import BaseUser, DagDetails, GetUserDep, SessionDep, get_auth_manager
-from drs_provider.airflow_internals.metadata import Log
+from drs_provider.airflow_internals.api_server import (
+    BaseUser,
+    DagDetails,
+    GetUserDep,
+    SessionDep,
+    get_auth_manager,
+    write_to_audit_log,
+)
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.api.sources import ApiSources
 from drs_provider.plan.loader import Library
@@ -85,9 +90,6 @@ def _every_dag(method: Literal["GET", "PUT"], user: BaseUser) -> set[str]:
     return {EVERY_DAG} if get_auth_manager().is_authorized_dag(method=method, details=details, user=user) else set()
 
 
-def _audit(user: GetUserDep, session: SessionDep) -> AuditRecord:
-    def record(event: str, extra: Mapping[str, JsonValue]) -> None:
-        session.add(Log(event, owner=user.get_name(), extra=json.dumps(extra)))
-        session.flush()
-
-    return record
+def _audit(user: GetUserDep) -> AuditRecord:
+    """Give what writes lines in transactions of their own: the file is changed before the request's one ends."""
+    return lambda event, extra: write_to_audit_log(event, user.get_name(), json.dumps(extra))
