@@ -159,6 +159,50 @@ def test_exports_hold_all_that_is_asked_for_and_nothing_else(client):
     assert as_csv.headers["content-disposition"] == 'attachment; filename="drs-history-20261201T050000Z.csv"'
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_file_that_lacks_reports_is_refused_unless_it_is_wanted_so(tmp_path, form):
+    def broken():
+        raise OSError("disk")
+
+    past = PastRunsInMemory([a_record(0)])
+    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True)
+    app = FastAPI()
+    mount(app, HistorySources(lambda: past, access, broken, lambda: NOW, HistoryIndex(broken)))
+    client = TestClient(app)
+    client.get(API)
+
+    refused = client.get(f"{API}?format={form}")
+    wanted = client.get(f"{API}?format={form}&partial=true")
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert refused.json()["detail"] == (
+        "the store of the reports cannot be read: OSError: ask again in a few seconds, or take the file without these "
+        "figures with partial=true"
+    )
+    assert (wanted.status_code, wanted.headers["x-drs-problem"]) == (
+        200,
+        "the store of the reports cannot be read: OSError",
+    )
+    assert a_record(0).run_id in wanted.text
+
+
+def test_a_whole_file_says_nothing_of_what_it_lacks(client):
+    assert [name for name in client.get(f"{API}?format=csv").headers if name.startswith("x-drs-")] == []
+
+
+def test_links_to_reports_lead_to_the_run_in_airflow_and_not_out_of_its_frame(client):
+    for path in ("/history", f"/history-comparison?run={quote(name_of(0))}&run={quote(name_of(1))}"):
+        links = re.findall(r"<a ([^>]*)>report</a>", client.get(path).text)
+        assert links, path
+        assert all("data-airflow" in link and "/plugin/drs-run" in link for link in links), links
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+05:00", "9999-12-30"])
+def test_days_at_the_ends_of_time_are_answered(client, day):
+    for query in (f"since={quote(day)}", f"until={quote(day)}"):
+        assert client.get(f"/history?{query}").status_code in {200, 422}
+
+
 def test_the_series_of_plans_say_when_the_last_good_drill_was(client):
     plans = {plan["plan"]: plan for plan in client.get(f"{API}/plans").json()["plans"]}
 
