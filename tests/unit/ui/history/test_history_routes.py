@@ -52,7 +52,12 @@ def a_client(folder, records=(), readable=("drs.shop", "drs.crm"), kept=None):
 
     index = HistoryIndex(lambda: folder)
     past = PastRunsInMemory(records, kept)
-    access = Access(may_read_run=only_readable, readable_dags=lambda: set(readable), may_read_problems=lambda: True)
+    access = Access(
+        may_read_run=only_readable,
+        readable_dags=lambda: set(readable),
+        may_read_problems=lambda: True,
+        may_read_runs=lambda: None,
+    )
     app = FastAPI()
     mount(app, HistorySources(lambda: past, access, lambda: folder, lambda: NOW, index))
     index.look(past.records(readable), readable)
@@ -165,7 +170,7 @@ def test_a_file_that_lacks_reports_is_refused_unless_it_is_wanted_so(tmp_path, f
         raise OSError("disk")
 
     past = PastRunsInMemory([a_record(0)])
-    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True)
+    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True, lambda: None)
     app = FastAPI()
     mount(app, HistorySources(lambda: past, access, broken, lambda: NOW, HistoryIndex(broken)))
     client = TestClient(app)
@@ -333,7 +338,7 @@ def test_a_plan_that_does_not_read_its_store_is_said_on_the_page(tmp_path):
 
     index = HistoryIndex(broken)
     past = PastRunsInMemory([a_record(0)])
-    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True)
+    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True, lambda: None)
     app = FastAPI()
     mount(app, HistorySources(lambda: past, access, broken, lambda: NOW, index))
     text = TestClient(app).get("/history").text
