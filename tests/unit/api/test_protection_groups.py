@@ -519,6 +519,27 @@ def test_a_line_of_a_change_that_failed_after_all_is_followed_by_one_that_says_s
     assert {name: text for name, text in files(console).items() if not name.startswith(".")} == before
 
 
+def test_a_file_that_people_have_called_otherwise_is_changed_all_the_same(console):
+    (console.plans / "groups" / "other.yaml").rename(console.plans / "groups" / "The others (new).yaml")
+    client = console.client()
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "x"}
+
+    answer = client.put("/api/v1/protection-groups/other", json=wanted, headers=headers)
+
+    assert (answer.status_code, answer.json()["file"]) == (200, "groups/The others (new).yaml")
+
+
+def test_an_etag_that_a_proxy_has_weakened_is_the_same(console):
+    client = console.client()
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "x"}
+
+    weak = {"If-Match": f"W/{headers['If-Match']}"}
+    assert client.put("/api/v1/protection-groups/other", json=wanted, headers=weak).status_code == 200
+    assert client.put("/api/v1/protection-groups/other", json=wanted, headers=weak).status_code == 412
+
+
 def test_a_preview_says_what_a_definition_selects_and_what_it_takes_from_others(console):
     definition = a_group("shop-db", servers=["s-00000000000000009"], select={"tags": {"App": ["shop", "new"]}})
     found = console.client().post("/api/v1/protection-groups/resolve", json=definition).json()

@@ -107,6 +107,7 @@ def test_who_may_only_read_changes_nothing(console, method, path):
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer token"}, 204),
+        ({"Sec-Fetch-Site": "cross-site", "Authorization": "Basic YTpi"}, 403),
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Type": "application/x-www-form-urlencoded", "Authorization": "Bearer token"}, 415),
         ({"Content-Type": "application/json; charset=utf-8"}, 204),

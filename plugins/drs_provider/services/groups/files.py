@@ -28,14 +28,17 @@ class FolderReadOnlyError(Exception):
     """Nobody can write here: the change must be made where the files come from."""
 
 
-def file_in(folder: Path, name: str) -> Path:
+def file_in(folder: Path, name: str, *, is_there: bool = False) -> Path:
     """Return the file of a plans folder that a name means.
 
     :param name: a path below the folder, with ``/`` between its parts
+    :param is_there: it is one of the plan files that are there, whatever people have called it
     :raises PathRefusedError: it leads elsewhere, is hidden or is no plan file
     """
     parts = name.split("/")
-    if not name.endswith(SUFFIXES) or len(parts) > _DEEPEST or not all(_PART.match(part) for part in parts):
+    if not is_there and (
+        not name.endswith(SUFFIXES) or len(parts) > _DEEPEST or not all(_PART.match(part) for part in parts)
+    ):
         raise PathRefusedError(
             "file: name a .yaml file below the plans folder, such as groups/shop.yaml: letters, digits, '.', '_' and "
             "'-', no hidden parts"

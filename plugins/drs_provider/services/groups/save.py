@@ -152,14 +152,14 @@ class GroupEditor:
             raise GroupRefusedError("missing", f"there is no group called {name!r}")
         return catalog.groups[name]
 
-    def _path(self, file: str) -> Path:
+    def _path(self, change: "_Change") -> Path:
         try:
-            return file_in(self.folder, file)
+            return file_in(self.folder, change.file, is_there=change.before is not None)
         except PathRefusedError as error:
             raise GroupRefusedError("path", str(error)) from error
 
     def _save(self, change: "_Change", contents: Contents, edit: Callable[[bytes | None], bytes | None]) -> SavedChange:
-        path, name = self._path(change.file), change.name
+        path, name = self._path(change), change.name
         before = _bytes_of(contents, path)
         after = _edited(lambda: edit(before))
         catalog = self._checked(contents, path, after)
