@@ -158,6 +158,7 @@ def test_the_document_describes_every_route_and_its_problems(console):
     assert document["servers"] == [{"url": "/api/v1"}]
     identities = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(set(identities)) == len(identities)
+    assert {"history", "history_plans", "history_comparison", "reports", "read_report"} <= set(identities)
     for path in document["paths"].values():
         for operation in path.values():
             refused = operation["responses"]["422"]["content"]

@@ -116,7 +116,7 @@ def history_router(sources: HistorySources) -> APIRouter:
         )
 
     @router.get("/plans")
-    def plans(seen: Seen, query: Query_, response: Response) -> PlanSeriesAnswer:
+    def history_plans(seen: Seen, query: Query_, response: Response) -> PlanSeriesAnswer:
         """Give RTO, RPO and success of every plan over time, and its last good drill."""
         response.headers.update(PRIVATE)
         found = plan_histories(selected(seen.history.rows, query), sources.now())
@@ -125,7 +125,9 @@ def history_router(sources: HistorySources) -> APIRouter:
         )
 
     @router.get("/comparison")
-    def comparison(seen: Seen, response: Response, run: Annotated[list[str], Query(max_length=2)]) -> RunComparison:
+    def history_comparison(
+        seen: Seen, response: Response, run: Annotated[list[str], Query(max_length=2)]
+    ) -> RunComparison:
         """Compare two runs, each named as ``DAG id/run id``; the older one is on the left."""
         response.headers.update(PRIVATE)
         left, right = _two(sources, seen, run)
@@ -161,7 +163,7 @@ def reports_router(sources: HistorySources) -> APIRouter:
         )
 
     @router.get("/{dag_id}/{run_id}", dependencies=[Depends(sources.access.may_read_run)], response_model=None)
-    def report(
+    def read_report(
         dag_id: str,
         run_id: str,
         past: Annotated[PastRuns, Depends(sources.past_runs)],
@@ -199,10 +201,10 @@ def history_pages(sources: HistorySources) -> APIRouter:
 
 
 def report_address(row: HistoryRow) -> str | None:
-    """Give where the report of a run is, below the plugin's own address; None: it has none."""
+    """Give where the report of a run is, below the API's own address; None: it has none."""
     if not row.has_report:
         return None
-    return f"reports/{quote(row.dag_id, safe='')}/{quote(row.run_id, safe='')}/{HTML_NAME}"
+    return f"reports/{quote(row.dag_id, safe='')}/{quote(row.run_id, safe='')}?format=html"
 
 
 def _missing(history: History) -> dict[str, str]:

@@ -113,7 +113,9 @@ def test_a_run_is_told_with_its_figures_and_one_without_a_report_with_what_is_kn
     runs = {run["started_at"][8:10]: run for run in client.get(API).json()["runs"]}
 
     assert (runs["01"]["result"], runs["01"]["has_report"], runs["01"]["rto"]["outcome"]) == ("passed", True, "met")
-    assert runs["01"]["report"] == f"reports/drs.shop/{quote(runs['01']['run_id'], safe='')}/report.html"
+    assert runs["01"]["report"] == f"reports/drs.shop/{quote(runs['01']['run_id'], safe='')}?format=html"
+    as_json = client.get(f"/api/v1/{runs['01']['report']}".replace("=html", "=json"))
+    assert (as_json.status_code, as_json.json()["run"]["run_id"]) == (200, runs["01"]["run_id"])
     assert (runs["04"]["result"], runs["04"]["report"], runs["04"]["servers"]) == ("unknown", None, None)
     assert (runs["05"]["result"], runs["05"]["mode"], runs["05"]["duration_seconds"]) == ("running", "drill", None)
 
