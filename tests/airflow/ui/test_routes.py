@@ -266,24 +266,24 @@ def test_no_path_leads_out_of_the_reports_folder(  # noqa: PLR0917 - fixtures
     assert "not to be read" not in answer.text
 
 
-RUN, READ, EDIT, ID, LINK = "a run", "any DAG", "groups", "signed in", "its own link"
+OF_RUN, READ, EDIT, ID, LINK = "a run", "any DAG", "groups", "signed in", "its own link"
 GUARDS = {
-    "requires_access_dag.<locals>.inner": RUN,
+    "requires_access_dag.<locals>.inner": OF_RUN,
     "_may_read": READ,
     "_may_edit_groups": EDIT,
 }
 ROUTES = {
     "GET /plans.json": {ID},
     "GET /plans": {ID},
-    "GET /runs/{dag_id}/{run_id}/board": {RUN},
-    "GET /runs/{dag_id}/{run_id}/left/{task_id}/{key}": {RUN},
-    "GET /runs/{dag_id}/{run_id}": {RUN},
-    "GET /reports/{dag_id}/{run_id}/{name}": {RUN},
-    "HEAD /reports/{dag_id}/{run_id}/{name}": {RUN},
-    "GET /history": {RUN},
-    "GET /history-comparison": {RUN},
-    "POST /runs/{dag_id}/{run_id}/orders": {RUN},
-    "PUT /runs/{dag_id}/{run_id}/orders": {RUN},
+    "GET /runs/{dag_id}/{run_id}/board": {OF_RUN},
+    "GET /runs/{dag_id}/{run_id}/left/{task_id}/{key}": {OF_RUN},
+    "GET /runs/{dag_id}/{run_id}": {OF_RUN},
+    "GET /reports/{dag_id}/{run_id}/{name}": {OF_RUN},
+    "HEAD /reports/{dag_id}/{run_id}/{name}": {OF_RUN},
+    "GET /history": {OF_RUN},
+    "GET /history-comparison": {OF_RUN},
+    "POST /runs/{dag_id}/{run_id}/orders": {OF_RUN},
+    "PUT /runs/{dag_id}/{run_id}/orders": {OF_RUN},
     "GET /answers": {LINK},
     "POST /answers": {LINK},
     "GET /api/v1/openapi.json": {READ},
@@ -296,11 +296,11 @@ ROUTES = {
     "POST /api/v1/protection-groups": {READ, EDIT},
     "PUT /api/v1/protection-groups/{name}": {READ, EDIT},
     "DELETE /api/v1/protection-groups/{name}": {READ, EDIT},
-    "GET /api/v1/history": {RUN},
-    "GET /api/v1/history/plans": {RUN},
-    "GET /api/v1/history/comparison": {RUN},
-    "GET /api/v1/reports": {RUN},
-    "GET /api/v1/reports/{dag_id}/{run_id}": {RUN},
+    "GET /api/v1/history": {OF_RUN},
+    "GET /api/v1/history/plans": {OF_RUN},
+    "GET /api/v1/history/comparison": {OF_RUN},
+    "GET /api/v1/reports": {OF_RUN},
+    "GET /api/v1/reports/{dag_id}/{run_id}": {OF_RUN},
     "GET /servers": {READ},
     "GET /groups": {READ},
     "GET /group": {READ},
