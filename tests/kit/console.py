@@ -9,9 +9,15 @@ from drs_provider.api.access import ConsoleAccess
 from drs_provider.api.sources import ApiSources
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
+from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.inventory.cache import Inventory
+from drs_provider.ui.app import add_history
 from drs_provider.ui.console.app import add_console
+from drs_provider.ui.history.routes import history_router, reports_router
+from drs_provider.ui.history.sources import HistorySources
+from drs_provider.ui.read_model import Access
 from fastapi import FastAPI, HTTPException
+from kit.past_runs import PastRunsInMemory
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette recommends another HTTP client than the one that Airflow brings
@@ -102,15 +108,32 @@ class Console:
             may_write=lambda: self.may_write,
             now=lambda: self.now,
         )
+        self.access = Access(
+            may_read_run=self._may_read_run,
+            readable_dags=lambda: self.readable,
+            may_read_problems=lambda: True,
+            may_read_runs=self._may_read_runs,
+        )
+        reports = self.plans.parent / "reports"
+        self.history = HistorySources(
+            PastRunsInMemory, self.access, lambda: reports, lambda: self.now, HistoryIndex(lambda: reports)
+        )
 
     def client(self) -> TestClient:
         app = FastAPI(openapi_url=None)
-        add_console(app, self.sources)
+        add_history(app, self.history)
+        add_console(app, self.sources, history_router(self.history), reports_router(self.history))
         return TestClient(app, raise_server_exceptions=False)
 
     def _may_read(self) -> None:
         if not self.may_read:
             raise HTTPException(401, "Not authenticated", {"WWW-Authenticate": "Bearer"})
+
+    def _may_read_runs(self) -> None:
+        self._may_read()
+
+    def _may_read_run(self) -> None:
+        self._may_read()
 
     def _may_edit(self) -> None:
         if not self.may_edit:

@@ -32,6 +32,7 @@ __all__ = [
     "requires_access_dag",
     "update_hitl_detail",
     "user_of",
+    "write_to_audit_log",
 ]
 
 _log = logging.getLogger(__name__)
@@ -60,11 +61,20 @@ async def add_to_audit_log(
 
     :param extra: what else there is to say, as JSON
     """
+    await run_in_threadpool(write_to_audit_log, event, user, extra, dag_id=dag_id, run_id=run_id, task_id=task_id)
 
-    def add() -> None:
-        from drs_provider.airflow_internals.metadata import Log
 
-        with create_session() as session:
-            session.add(Log(event, owner=user, extra=extra, dag_id=dag_id, run_id=run_id, task_id=task_id))
+def write_to_audit_log(
+    event: str,
+    user: str,
+    extra: str,
+    *,
+    dag_id: str | None = None,
+    run_id: str | None = None,
+    task_id: str | None = None,
+) -> None:
+    """Write a line into Airflow's audit log; it is there, whatever becomes of the request, when this returns."""
+    from drs_provider.airflow_internals.metadata import Log
 
-    await run_in_threadpool(add)
+    with create_session() as session:
+        session.add(Log(event, owner=user, extra=extra, dag_id=dag_id, run_id=run_id, task_id=task_id))

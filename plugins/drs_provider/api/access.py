@@ -18,8 +18,8 @@ class ConsoleAccess:
     may_edit: Callable[..., bool]
     """Tells whether ``may_edit_groups`` would let the caller through."""
     readable_dags: Callable[..., Collection[str]]
-    """The ids of the DAGs that the caller may read."""
+    """The ids of the DAGs that the caller may read; ``services.groups.survey.EVERY_DAG`` among them: every DAG."""
     editable_dags: Callable[..., Collection[str]]
-    """The ids of the DAGs that the caller may change."""
+    """The ids of the DAGs that the caller may change, in the same way."""
     audit: Callable[..., AuditRecord]
-    """Gives what writes a line into Airflow's audit log, in the request's own transaction."""
+    """Gives what writes a line into Airflow's audit log, which is kept when it returns."""

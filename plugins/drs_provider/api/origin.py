@@ -22,7 +22,7 @@ def refuse_other_origins(request: Request) -> None:
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     if has_body and body != "application/json":
         raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send the body as application/json")
-    if request.headers.get("authorization"):  # no browser sends that by itself
+    if request.headers.get("authorization", "").lower().startswith("bearer "):  # no browser sends that by itself
         return
     site = request.headers.get("sec-fetch-site")
     if site is None:

@@ -1,6 +1,6 @@
 """Everything that the API is built from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from fastapi import Depends
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.plan.loader import Library, holds_plans
 from drs_provider.services.groups.catalog import GroupCatalog, catalog_of, read_catalog
+from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.survey import InventorySurvey, survey, targets_of_inventory
 from drs_provider.services.inventory.cache import Inventory
 
@@ -38,6 +39,19 @@ class ApiSources:
         def read(drawn: Annotated[Callable[[Path], Library], Depends(self.drawn_library)]) -> GroupCatalog:
             folder = self.plans_folder()
             return read_catalog(folder) if holds_plans(folder) else catalog_of(drawn(folder), folder)
+
+        return read
+
+    def reader(self) -> Callable[..., GroupReader]:
+        """Return the dependency that knows what of the groups and plans the caller may read."""
+        catalog_now: Any = self.catalog()
+        readable_dags: Any = self.access.readable_dags
+
+        def read(
+            catalog: Annotated[GroupCatalog, Depends(catalog_now)],
+            readable: Annotated[Collection[str], Depends(readable_dags)],
+        ) -> GroupReader:
+            return GroupReader(catalog, readable)
 
         return read
 

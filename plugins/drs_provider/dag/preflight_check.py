@@ -68,8 +68,11 @@ class CheckPlan(BaseOperator):
 
         :raises AirflowFailException: the run is refused, or AWS has not answered for as long as it is waited for
         """
+        self._execute(context, is_resumed=False)
+
+    def _execute(self, context: Context, *, is_resumed: bool) -> None:
         try:
-            idle = self._check(context)
+            idle = self._check(context, is_resumed=is_resumed)
         except DrsProviderError as error:
             # It has waited for hours: Airflow's retries are for processes that were killed.
             _leave_refused(context)
@@ -80,7 +83,7 @@ class CheckPlan(BaseOperator):
         if idle:
             raise skipped_downstream(idle)
 
-    def _check(self, context: Context) -> list[str]:
+    def _check(self, context: Context, *, is_resumed: bool) -> list[str]:
         """Check the plan; return the tasks that have nothing to do in this run."""
         from drs_provider.dag.plan_store import keep_plan
         from drs_provider.plan.loader import read_folder
@@ -93,7 +96,7 @@ class CheckPlan(BaseOperator):
             library = read_folder(self.plans_folder)
             start = proven_start(context, self.shape, library, run_type_of(dag_run))
             request = self._request(context, now, by_plan=start is not None)
-            ensure_may_start(context, self.shape.plan.name, request.purpose, start)
+            ensure_may_start(context, self.shape.plan.name, request.purpose, start, is_resumed=is_resumed)
             self._ensure_readable(library)
         except PreflightRefused as refusal:
             raise AirflowFailException(str(refusal)) from refusal
@@ -110,7 +113,7 @@ class CheckPlan(BaseOperator):
 
     def resume_check(self, context: Context, event: object) -> None:
         """Look at everything again, after AWS did not answer."""
-        self.execute(context)
+        self._execute(context, is_resumed=True)
 
     def _ensure_not_over(self, context: Context) -> None:
         """Refuse to begin anew in a run that was cleaned up or rolled back: nothing of its jobs is there any more."""

@@ -160,10 +160,6 @@ class Runs(Protocol):
         ...
 
 
-def _everybody() -> None:
-    """Ask for nothing more."""
-
-
 @dataclass(frozen=True)
 class Access:
     """FastAPI dependencies that say who may see what; each answers 401 or 403 by itself."""
@@ -174,7 +170,7 @@ class Access:
     """The ids of the DAGs that the caller may read."""
     may_read_problems: Callable[..., bool]
     """Whether the caller may read import errors, and so what is wrong with broken plan files."""
-    may_read_runs: Callable[..., Any] = _everybody
+    may_read_runs: Callable[..., Any]
     """Lets nobody through who may read the runs of no DAG, where no path names one."""
 
 

@@ -311,7 +311,12 @@ def pages(left):
 
     with create_session() as session:
         found = AirflowRuns(session).run("drs.shop", left.run.dag_run.run_id)
-    access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.shop"}, may_read_problems=lambda: True)
+    access = Access(
+        may_read_run=lambda: None,
+        readable_dags=lambda: {"drs.shop"},
+        may_read_problems=lambda: True,
+        may_read_runs=lambda: None,
+    )
     app = create_app(
         Sources(
             runs=lambda: Shown(found),

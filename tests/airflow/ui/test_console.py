@@ -1,6 +1,7 @@
 """The console and its API as Airflow serves them: who may do what, by Airflow's own roles, and what is written down."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 from drs_provider.plan.loader import read_folder
@@ -87,6 +88,33 @@ def test_a_change_is_in_the_file_and_in_airflows_audit_log(api, plans, sign_in):
         "group": "shop-db", "file": "shop.yaml", "before": group.json()["definition"], "after": wanted,
     }) in log_of("drs_group_changed")  # fmt: skip
     assert api.put(f"{GROUPS}/shop-db", headers=headers, json=wanted).status_code == 412
+
+
+def test_the_line_is_kept_before_the_file_is_changed(api, plans, sign_in, monkeypatch):
+    """Whatever ends the request after the change: its transaction is another one."""
+    from drs_provider.services.groups import save
+
+    group = api.get(f"{GROUPS}/shop-db", headers=sign_in("otto"))
+    headers = {**sign_in("otto"), "If-Match": group.headers["etag"]}
+    wanted = {**group.json()["definition"], "description": "kept"}
+    seen = []
+    staged = save.staged
+
+    @contextmanager
+    def looks(path, content):
+        with staged(path, content) as write:
+
+            def looks_and_writes():
+                lines = log_of("drs_group_changed")  # by a session of its own
+                seen.extend(extra["after"] for _, extra in lines if extra["after"] == wanted)
+                write()
+
+            yield looks_and_writes
+
+    monkeypatch.setattr(save, "staged", looks)
+
+    assert api.put(f"{GROUPS}/shop-db", headers=headers, json=wanted).status_code == 200
+    assert seen == [wanted]
 
 
 def test_airflows_cookie_serves_its_own_pages_only(api, plans, sign_in):

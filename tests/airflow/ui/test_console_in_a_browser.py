@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from drs_provider.services.groups.catalog import read_catalog
 from fastapi.responses import HTMLResponse
 from kit.browser import CHROMIUM, page_after_scripts, serving
 from kit.console import Console, FakeAccount, server
@@ -82,6 +83,46 @@ def test_a_server_is_added_to_a_group_and_the_file_keeps_all_else(console, tmp_p
 
     assert lines == [EVIL, "3 servers: db1, db2, web1", "true"]
     assert (console.plans / "shop.yaml").read_text() == SHOP.replace("TEXT", f'"{EVIL}"') + "  - s-00000000000000004\n"
+
+
+ODD = """kind: ProtectionGroup
+name: odd
+region: us-west-2
+description: |
+  Two lines.
+
+  And a third one.
+servers: [s-00000000000000001]
+select:
+  tags:
+    cost=center: "12"
+    Path: "a|b"
+    App: [shop, other]
+"""
+
+
+def test_what_nobody_has_changed_on_the_page_stays_as_it_is(console, tmp_path):
+    (console.plans / "shop.yaml").write_text(ODD)
+    lines = driven(
+        console,
+        tmp_path,
+        "group?name=odd",
+        """
+        await until(() => page().getElementById("members").children.length === 1);
+        log(JSON.stringify(field("description").value));
+        type("find", "web1");
+        await press("Add");
+        type("tags", `${field("tags").value}\\nTier=web`);
+        await press("Save");
+        log(await until(() => page().getElementById("members").children.length === 2));
+        """,
+    )
+
+    assert lines == ['"Two lines.\\n\\nAnd a third one.\\n"', "true"]
+    kept = (console.plans / "shop.yaml").read_text()
+    group = read_catalog(console.plans).groups["odd"].definition
+    assert ODD[: ODD.index("servers")] in kept
+    assert group["select"]["tags"] == {"cost=center": "12", "Path": "a|b", "App": ["shop", "other"], "Tier": "web"}
 
 
 def test_a_conflict_is_met_and_mended_before_a_group_is_created(console, tmp_path):

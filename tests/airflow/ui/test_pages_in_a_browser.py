@@ -165,7 +165,12 @@ class Runs:
 def app(tmp_path_factory) -> FastAPI:
     folder = tmp_path_factory.mktemp("pages")
     write_report(measure(a_passed_drill()), folder / "reports")
-    access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.web-shop"}, may_read_problems=lambda: False)
+    access = Access(
+        may_read_run=lambda: None,
+        readable_dags=lambda: {"drs.web-shop"},
+        may_read_problems=lambda: False,
+        may_read_runs=lambda: None,
+    )
     return create_app(
         Sources(
             runs=Runs,
@@ -196,7 +201,12 @@ def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_pa
 
 def test_a_board_on_which_nothing_is_new_is_asked_for_by_its_name_and_counts_on(tmp_path):
     answers, clock = [], itertools.count()
-    access = Access(may_read_run=lambda: None, readable_dags=lambda: {"drs.web-shop"}, may_read_problems=lambda: False)
+    access = Access(
+        may_read_run=lambda: None,
+        readable_dags=lambda: {"drs.web-shop"},
+        may_read_problems=lambda: False,
+        may_read_runs=lambda: None,
+    )
     app = create_app(
         Sources(
             runs=Runs,

@@ -264,3 +264,68 @@ def test_no_path_leads_out_of_the_reports_folder(  # noqa: PLR0917 - fixtures
 
     assert answer.status_code == status
     assert "not to be read" not in answer.text
+
+
+OF_RUN, READ, EDIT, ID, LINK = "a run", "any DAG", "groups", "signed in", "its own link"
+GUARDS = {
+    "requires_access_dag.<locals>.inner": OF_RUN,
+    "_may_read": READ,
+    "_may_edit_groups": EDIT,
+}
+ROUTES = {
+    "GET /plans.json": {ID},
+    "GET /plans": {ID},
+    "GET /runs/{dag_id}/{run_id}/board": {OF_RUN},
+    "GET /runs/{dag_id}/{run_id}/left/{task_id}/{key}": {OF_RUN},
+    "GET /runs/{dag_id}/{run_id}": {OF_RUN},
+    "GET /reports/{dag_id}/{run_id}/{name}": {OF_RUN},
+    "HEAD /reports/{dag_id}/{run_id}/{name}": {OF_RUN},
+    "GET /history": {OF_RUN},
+    "GET /history-comparison": {OF_RUN},
+    "POST /runs/{dag_id}/{run_id}/orders": {OF_RUN},
+    "PUT /runs/{dag_id}/{run_id}/orders": {OF_RUN},
+    "GET /answers": {LINK},
+    "POST /answers": {LINK},
+    "GET /api/v1/openapi.json": {READ},
+    "GET /api/v1/accounts": {READ},
+    "GET /api/v1/source-servers": {READ},
+    "GET /api/v1/source-servers/{server_id}": {READ},
+    "GET /api/v1/protection-groups": {READ},
+    "POST /api/v1/protection-groups/resolve": {READ, EDIT},
+    "GET /api/v1/protection-groups/{name}": {READ},
+    "POST /api/v1/protection-groups": {READ, EDIT},
+    "PUT /api/v1/protection-groups/{name}": {READ, EDIT},
+    "DELETE /api/v1/protection-groups/{name}": {READ, EDIT},
+    "GET /api/v1/history": {OF_RUN},
+    "GET /api/v1/history/plans": {OF_RUN},
+    "GET /api/v1/history/comparison": {OF_RUN},
+    "GET /api/v1/reports": {OF_RUN},
+    "GET /api/v1/reports/{dag_id}/{run_id}": {OF_RUN},
+    "GET /servers": {READ},
+    "GET /groups": {READ},
+    "GET /group": {READ},
+}
+
+
+def calls_of(dependant):
+    for dependency in dependant.dependencies:
+        yield getattr(dependency.call, "__qualname__", "")
+        yield from calls_of(dependency)
+
+
+def guards_of(routes, prefix=""):
+    found = {}
+    for route in routes:
+        if not hasattr(route, "dependant"):
+            found |= guards_of(route.app.routes, prefix + route.path)
+            continue
+        calls = set(calls_of(route.dependant))
+        guards = {GUARDS[call] for call in calls & GUARDS.keys()} or ({ID} if "get_user" in calls else {LINK})
+        found |= {f"{method} {prefix}{route.path}": guards for method in route.methods}
+    return found
+
+
+def test_every_route_that_airflow_serves_has_the_guard_that_is_written_here(api):
+    from drs_provider.ui.airflow_runs import airflow_app
+
+    assert guards_of(airflow_app().routes) == ROUTES

@@ -5,6 +5,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from drs_provider.exceptions import AccessDenied
+from drs_provider.services.groups import save
+from drs_provider.services.groups.catalog import read_catalog
 from kit.console import Console, FakeAccount, server
 
 SHOP = """# the shop's
@@ -270,7 +273,7 @@ def test_whoever_may_not_change_a_plan_changes_none_of_its_groups(console):
 
     assert (answer.status_code, answer.json()["detail"]) == (
         403,
-        "you may not change every plan that uses the group: shop",
+        "you may not change every plan that uses the group, or another group of its file",
     )
     assert read(console.client())[0]["is_editable"] is False
 
@@ -281,6 +284,201 @@ def test_a_group_of_a_plan_that_the_caller_may_not_read_is_not_there(console):
 
     assert client.get("/api/v1/protection-groups/shop-db").status_code == 404
     assert [group["name"] for group in client.get("/api/v1/protection-groups").json()["groups"]] == ["other"]
+
+
+PAY = "kind: ProtectionGroup\nname: payroll\nregion: us-west-2\nservers: [s-00000000000000004]\n"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "kind: RecoveryPlan\nname: pay\nregoin: x\ndrill: {network: shared}\nwaves: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlan\nname: pay\nwaves: [{name: a, groups: [payrol]}]\n",
+        "kind: RecoveryPlan\nname: pay\nwaves:\n- {name: a, groups: payroll}\n",
+        "kind: RecoveryPlan\nname: pay\nwavs: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlan\nname: [pay]\nwaves: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlann\nname: pay\nwaves: [{name: a, groups: [payroll]}]\n",
+        "kind: RecoveryPlan\nname: pay\n  waves: [{name: a, groups: [payroll]}]\n",
+    ],
+    ids=["field", "group", "no list", "key", "name", "kind", "no YAML"],
+)
+def test_a_typing_error_in_a_plan_does_not_open_its_groups(console, plan):
+    (console.plans / "pay.yaml").write_text(plan)
+    (console.plans / "groups" / "payroll.yaml").write_text(PAY)
+    client = console.client()
+
+    def looks():
+        group = client.get("/api/v1/protection-groups/payroll")
+        rows = client.get("/api/v1/source-servers").json()["servers"]
+        return group.status_code, "new1" in {row["hostname"] for row in rows}
+
+    assert looks() == (404, False)
+    console.readable = {"*"}
+    assert looks() == (200, True)
+    group, headers = read(client, "payroll")
+    assert group["is_editable"] is False
+    wanted = {**group["definition"], "description": "taken"}
+    answer = client.put("/api/v1/protection-groups/payroll", json=wanted, headers=headers)
+    assert answer.status_code == 403, answer.text
+    console.editable = {"*"}
+    assert client.put("/api/v1/protection-groups/payroll", json=wanted, headers=headers).status_code == 200
+    assert read(client, "shop-db")[0]["is_editable"] is True
+
+
+def test_a_wave_of_steps_alone_leaves_no_doubt(console):
+    waves = "waves: [{name: database, groups: [shop-db]}, {name: b, after: [{name: go, kind: wait, for: 1m}]}]"
+    (console.plans / "shop.yaml").write_text(PLAN.replace("waves: [{name: database, groups: [shop-db]}]", waves))
+    assert [plan.name for plan in read_catalog(console.plans).recovery_plans] == ["shop"]
+
+    assert console.client().get("/api/v1/protection-groups/other").status_code == 200
+
+
+def test_a_group_is_added_to_no_file_whose_groups_the_caller_may_not_change(console):
+    (console.plans / "again").symlink_to(console.plans / "groups")
+    client = console.client()
+    console.editable = set()
+    before = files(console)
+
+    for file in ("groups/shop.yaml", "again/shop.yaml"):
+        body = {"definition": a_group(servers=["s-00000000000000004"]), "file": file}
+        answer = client.post("/api/v1/protection-groups", json=body)
+        assert (answer.status_code, answer.json()["detail"]) == (
+            403,
+            "you may not change every plan that uses the group, or another group of its file",
+        )
+    (console.plans / "groups" / "shop.yaml").unlink()
+    answer = client.post("/api/v1/protection-groups", json={"definition": a_group("shop-db", servers=[])})
+    assert answer.status_code == 403  # a plan waits for a group of this name
+    del before["shop.yaml"]
+    assert (console.audit, (console.plans / "shop.yaml").read_text()) == ([], PLAN)
+
+
+@pytest.fixture
+def with_payroll(console):
+    """A plan and a group that the caller may not read, beside a server that is in that group and in another one."""
+    plan = PLAN.replace("name: shop\n", "name: pay\nrpo: 1m\n").replace("[shop-db]", "[payroll, shop-db]")
+    (console.plans / "secret-pay.yaml").write_text(plan)
+    (console.plans / "groups" / "hidden.yaml").write_text(
+        PAY.replace("servers: [s-00000000000000004]", "select: {tags: {App: '*'}}")
+    )
+    return console
+
+
+SECRETS = ("payroll", "secret-pay", "hidden.yaml", '"pay"', "'pay'", "new1")
+
+
+def test_names_of_what_the_caller_may_not_read_are_in_no_answer(with_payroll):
+    client = with_payroll.client()
+    definition = a_group(servers=["s-00000000000000004"])
+    _, headers = read(client)
+    with_payroll.editable.add("drs.pay")
+    answers = {
+        path: client.get(path)
+        for path in (
+            "/api/v1/source-servers",
+            "/api/v1/source-servers?q=payroll",
+            "/api/v1/accounts",
+            "/api/v1/protection-groups",
+            "/api/v1/protection-groups/shop-db",
+            "/servers",
+            "/groups",
+            "/group?name=shop-db",
+        )
+    }
+    answers["resolve"] = client.post("/api/v1/protection-groups/resolve", json=definition)
+    answers["create"] = client.post("/api/v1/protection-groups", json={"definition": definition})
+    taken = a_group("payroll", servers=["s-00000000000000009"])
+    answers["taken"] = client.post("/api/v1/protection-groups", json={"definition": taken})
+    answers["delete"] = client.delete("/api/v1/protection-groups/shop-db", headers=headers)
+
+    for path, answer in answers.items():
+        found = [secret for secret in SECRETS if secret in answer.text.replace("q=payroll", "")]
+        assert found == [], (path, answer.text)
+    assert answers["/api/v1/source-servers?q=payroll"].json()["total"] == 0
+    rows = {row["hostname"]: row for row in answers["/api/v1/source-servers"].json()["servers"]}
+    said = "is in a group that you may not read too: a server belongs to one"
+    assert (rows["web1"]["groups"], rows["web1"]["plans"], rows["web1"]["problems"]) == (["shop-db"], ["shop"], [said])
+    assert rows["web1"]["objective_seconds"] is None
+    assert answers["/api/v1/accounts"].json()["accounts"][0]["servers"] == len(rows) == 3
+    told = "s-00000000000000004 is in a group that you may not read: a server belongs to one group"
+    assert (answers["resolve"].json()["conflicts"], answers["resolve"].json()["servers"]) == ([told], [])
+    assert (answers["create"].status_code, answers["create"].json()["errors"][0]["what"]) == (409, told)
+    assert answers["taken"].status_code in {403, 409}
+    assert [error["what"] for error in answers["delete"].json()["errors"]] == [
+        "concerns a group or a plan that you may not read",
+        "no group called 'shop-db'",
+    ]
+
+
+def test_who_may_read_all_is_told_all(with_payroll):
+    with_payroll.readable = {"*"}
+
+    rows = {row["hostname"]: row for row in with_payroll.client().get("/api/v1/source-servers").json()["servers"]}
+
+    assert rows["web1"]["problems"] == ["is in 2 groups, payroll and shop-db: a server belongs to one"]
+    assert (rows["web1"]["plans"], rows["web1"]["objective_seconds"]) == (["pay", "shop"], 60.0)
+
+
+def test_a_server_that_another_group_takes_meanwhile_is_not_taken_too(console, monkeypatch):
+    """Both have looked at the files before either of them has written."""
+    client = console.client()
+    both_have_looked = threading.Barrier(2)
+    locked = save.locked
+
+    def waits(folder):
+        both_have_looked.wait(10)
+        return locked(folder)
+
+    monkeypatch.setattr(save, "locked", waits)
+    answers = []
+
+    def create(name):
+        body = {"definition": a_group(name, servers=[f"s-{name}"], select={"tags": {"App": "new"}})}
+        body["definition"].pop("servers")
+        answers.append(client.post("/api/v1/protection-groups", json=body))
+
+    threads = [threading.Thread(target=create, args=(name,)) for name in ("first", "second")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409], [answer.text for answer in answers]
+    assert len(console.audit) == 1
+
+
+def test_a_right_that_ends_before_the_change_is_made_ends_the_change(console, monkeypatch):
+    """Another plan takes the group over while the request waits for the files."""
+    group, headers = read(console.client(), "other")
+    locked = save.locked
+
+    def taken_over(folder):
+        (folder / "pay.yaml").write_text(PLAN.replace("shop-db", "other").replace("name: shop", "name: pay"))
+        return locked(folder)
+
+    monkeypatch.setattr(save, "locked", taken_over)
+    wanted = {**group["definition"], "description": "mine"}
+
+    assert console.client().put("/api/v1/protection-groups/other", json=wanted, headers=headers).status_code == 403
+    assert console.client().delete("/api/v1/protection-groups/other", headers=headers).status_code in {403, 404}
+    assert console.audit == []
+
+
+def test_what_could_not_be_compared_is_said(console):
+    silent = FakeAccount("999922223333", "eu-west-1", error=AccessDenied("DescribeSourceServers", "Denied", "no"))
+    console.accounts["other", "eu-west-1"] = silent
+    console.more = (("other", "eu-west-1"),)
+    client = console.client()
+
+    here = client.post("/api/v1/protection-groups", json={"definition": a_group(servers=["s-00000000000000004"])})
+    there = a_group("there", region="eu-west-1", aws_conn_id="other", select={"tags": {"App": "x"}})
+    answer = client.post("/api/v1/protection-groups", json={"definition": there})
+
+    assert (here.status_code, here.json()["warnings"]) == (201, [])
+    (warning,) = answer.json()["warnings"]
+    assert warning.startswith(
+        "not compared with other groups: eu-west-1 of connection other: DescribeSourceServers: Denied"
+    )
 
 
 def test_a_change_without_a_line_in_the_audit_log_is_not_made(console):
@@ -296,6 +494,50 @@ def test_a_change_without_a_line_in_the_audit_log_is_not_made(console):
 
     assert answer.status_code == 500
     assert files(console) == before
+
+
+@pytest.mark.parametrize("method", ["put", "delete"])
+def test_a_line_of_a_change_that_failed_after_all_is_followed_by_one_that_says_so(console, monkeypatch, method):
+    client = console.client()
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "x"}
+    before = files(console)
+
+    def fails(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace" if method == "put" else "unlink", fails)
+    body = {"json": wanted} if method == "put" else {}
+    answer = client.request(method, "/api/v1/protection-groups/other", headers=headers, **body)
+    monkeypatch.undo()
+
+    event = "drs_group_changed" if method == "put" else "drs_group_deleted"
+    assert answer.status_code == 500
+    assert [said for said, _ in console.audit] == [event, "drs_group_not_changed"]
+    why = {"event": event, "why": "OSError: [Errno 28] No space left on device"}
+    assert console.audit[1][1] == {**console.audit[0][1], **why}
+    assert {name: text for name, text in files(console).items() if not name.startswith(".")} == before
+
+
+def test_a_file_that_people_have_called_otherwise_is_changed_all_the_same(console):
+    (console.plans / "groups" / "other.yaml").rename(console.plans / "groups" / "The others (new).yaml")
+    client = console.client()
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "x"}
+
+    answer = client.put("/api/v1/protection-groups/other", json=wanted, headers=headers)
+
+    assert (answer.status_code, answer.json()["file"]) == (200, "groups/The others (new).yaml")
+
+
+def test_an_etag_that_a_proxy_has_weakened_is_the_same(console):
+    client = console.client()
+    group, headers = read(client, "other")
+    wanted = {**group["definition"], "description": "x"}
+
+    weak = {"If-Match": f"W/{headers['If-Match']}"}
+    assert client.put("/api/v1/protection-groups/other", json=wanted, headers=weak).status_code == 200
+    assert client.put("/api/v1/protection-groups/other", json=wanted, headers=weak).status_code == 412
 
 
 def test_a_preview_says_what_a_definition_selects_and_what_it_takes_from_others(console):

@@ -7,6 +7,7 @@ from fastapi.routing import APIRoute
 from kit.console import Console, FakeAccount
 
 READ, EDIT, OWN_PAGES = "may_read", "may_edit_groups", "own pages or a token"
+RUNS, RUN = "may_read_runs", "may_read_run"
 GUARDS = {
     ("GET", "/servers"): {READ},
     ("GET", "/groups"): {READ},
@@ -21,6 +22,13 @@ GUARDS = {
     ("POST", "/api/v1/protection-groups"): {READ, EDIT, OWN_PAGES},
     ("PUT", "/api/v1/protection-groups/{name}"): {READ, EDIT, OWN_PAGES},
     ("DELETE", "/api/v1/protection-groups/{name}"): {READ, EDIT, OWN_PAGES},
+    ("GET", "/history"): {RUNS},
+    ("GET", "/history-comparison"): {RUNS},
+    ("GET", "/api/v1/history"): {RUNS},
+    ("GET", "/api/v1/history/plans"): {RUNS},
+    ("GET", "/api/v1/history/comparison"): {RUNS},
+    ("GET", "/api/v1/reports"): {RUNS},
+    ("GET", "/api/v1/reports/{dag_id}/{run_id}"): {RUN},
 }
 
 
@@ -32,15 +40,27 @@ def console(tmp_path):
     return Console(tmp_path / "plans", {("aws_default", "us-west-2"): FakeAccount()})
 
 
+def calls_of(dependant):
+    for dependency in dependant.dependencies:
+        yield dependency.call
+        yield from calls_of(dependency)
+
+
 def guards_of(routes, console, prefix=""):
     from drs_provider.api.origin import refuse_other_origins
 
     access = console.sources.access
-    named = {access.may_read: READ, access.may_edit_groups: EDIT, refuse_other_origins: OWN_PAGES}
+    named = {
+        access.may_read: READ,
+        access.may_edit_groups: EDIT,
+        refuse_other_origins: OWN_PAGES,
+        console.access.may_read_runs: RUNS,
+        console.access.may_read_run: RUN,
+    }
     found = {}
     for route in routes:
         if isinstance(route, APIRoute):
-            calls = {dependency.call for dependency in route.dependant.dependencies}
+            calls = set(calls_of(route.dependant))
             for method in route.methods:
                 found[method, prefix + route.path] = {name for call, name in named.items() if call in calls}
         else:
@@ -87,6 +107,7 @@ def test_who_may_only_read_changes_nothing(console, method, path):
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer token"}, 204),
+        ({"Sec-Fetch-Site": "cross-site", "Authorization": "Basic YTpi"}, 403),
         ({"Content-Type": "text/plain"}, 415),
         ({"Content-Type": "application/x-www-form-urlencoded", "Authorization": "Bearer token"}, 415),
         ({"Content-Type": "application/json; charset=utf-8"}, 204),
@@ -137,6 +158,7 @@ def test_the_document_describes_every_route_and_its_problems(console):
     assert document["servers"] == [{"url": "/api/v1"}]
     identities = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(set(identities)) == len(identities)
+    assert {"history", "history_plans", "history_comparison", "reports", "read_report"} <= set(identities)
     for path in document["paths"].values():
         for operation in path.values():
             refused = operation["responses"]["422"]["content"]

@@ -104,7 +104,12 @@ def a_client(
         if dag_id not in readable:
             raise HTTPException(403, "Forbidden")
 
-    access = Access(may_read_run=only_readable, readable_dags=lambda: set(readable), may_read_problems=lambda: problems)
+    access = Access(
+        may_read_run=only_readable,
+        readable_dags=lambda: set(readable),
+        may_read_problems=lambda: problems,
+        may_read_runs=lambda: None,
+    )
     found = runs or InMemoryRuns()
     sources = Sources(
         runs=lambda: found,

@@ -1,8 +1,8 @@
 """``/protection-groups``: read, preview, create, change and delete."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -11,15 +11,17 @@ from pydantic import BaseModel, Field, JsonValue
 from drs_provider.api.etags import IfMatch, ensure_unchanged
 from drs_provider.api.origin import refuse_other_origins
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
-from drs_provider.api.problems import ProblemDetail, RequestRefused, more_responses
+from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
+from drs_provider.api.v1.group_checks import GroupChecks, ensure_editable
 from drs_provider.api.v1.source_servers import SourceServer, server_of
 from drs_provider.plan.edit.files import is_writable
 from drs_provider.plan.problems import Problem
 from drs_provider.services.groups.catalog import GroupCatalog, WrittenGroup
-from drs_provider.services.groups.resolve import new_conflicts, resolve
-from drs_provider.services.groups.save import AuditRecord, GroupEditor, GroupRefusedError, SavedChange
-from drs_provider.services.groups.survey import InventorySurvey, is_editable, is_visible
+from drs_provider.services.groups.reader import GroupReader
+from drs_provider.services.groups.resolve import resolve
+from drs_provider.services.groups.save import AuditRecord, GroupEditor, SavedChange
+from drs_provider.services.groups.survey import InventorySurvey, is_editable
 
 GroupName = Annotated[str, Field(max_length=100)]
 
@@ -27,13 +29,6 @@ GroupDefinition = Annotated[
     dict[str, JsonValue],
     Field(description="A protection group as its YAML has it: kind, name and everything that is to be said."),
 ]
-
-_STATUS: Final = {
-    "missing": HTTPStatus.NOT_FOUND,
-    "exists": HTTPStatus.CONFLICT,
-    "invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "path": HTTPStatus.UNPROCESSABLE_ENTITY,
-}
 
 
 class ProtectionGroupView(BaseModel):
@@ -84,6 +79,7 @@ class GroupChange(BaseModel):
     file: str
     patch: str = Field(description="The change as a unified diff, to apply where the files come from.")
     why_not: str = Field(description="Why it has not been saved; empty: it has, or was not to be.")
+    warnings: list[str] = Field(description="What it could not be compared with: accounts that have not answered.")
 
 
 FIELDS: Final[Mapping[str, Callable[[WrittenGroup], SortKey | None]]] = {
@@ -106,14 +102,14 @@ def protection_groups_router(sources: ApiSources) -> APIRouter:
 def _add_reads(router: APIRouter, sources: ApiSources) -> None:
     look: Any = sources.survey()
     catalog_now: Any = sources.catalog()
-    readable_dags: Any = sources.access.readable_dags
+    reader_now: Any = sources.reader()
     editable_dags: Any = sources.access.editable_dags
 
     @router.get("/protection-groups")
     def protection_groups(  # noqa: PLR0917  (the filters of its address)
         catalog: Annotated[GroupCatalog, Depends(catalog_now)],
         now: Annotated[InventorySurvey, Depends(look)],
-        readable: Annotated[Collection[str], Depends(readable_dags)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         editable: Annotated[Collection[str], Depends(editable_dags)],
         q: Search = "",
         plan: Annotated[str, Query(max_length=100)] = "",
@@ -126,14 +122,14 @@ def _add_reads(router: APIRouter, sources: ApiSources) -> None:
         found = [
             group
             for name, group in catalog.groups.items()
-            if is_visible(name, catalog, readable)
-            and (not plan or plan in catalog.plans.get(name, ()))
+            if name in reader.visible
+            and (not plan or plan in reader.plans_of(name))
             and (not needle or needle in f"{name}\n{group.definition.get('description', '')}\n{group.file}".lower())
         ]
         page = take_page(found, key=lambda group: group.name, fields=FIELDS, sort=sort, limit=limit, after=after)
         members = members_by_group(now)
         return ProtectionGroupList(
-            groups=[group_view(group, catalog, members, editable) for group in page.rows],
+            groups=[group_view(group, reader, members, editable) for group in page.rows],
             next=page.next,
             total=page.total,
         )
@@ -143,40 +139,38 @@ def _add_reads(router: APIRouter, sources: ApiSources) -> None:
     @router.post("/protection-groups/resolve", dependencies=editors, responses=more_responses(415))
     def resolve_group(
         definition: GroupDefinition,
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         now: Annotated[InventorySurvey, Depends(look)],
     ) -> ResolvedView:
         """Preview a definition: the servers that it has now, and the conflicts with other groups. Saves nothing."""
-        found = resolve(_yaml_able(definition), catalog, now)
-        rows = {row.server.server_id: row for row in now.rows}
+        found = resolve(_yaml_able(definition), reader.catalog, now)
+        rows = {row.server.server_id: row for row in reader.rows(now)}
         return ResolvedView(
             servers=[server_of(rows[server]) for server in found.servers if server in rows],
             unknown=list(found.unknown),
-            conflicts=list(found.conflicts),
+            conflicts=list(dict.fromkeys(map(reader.told, found.conflicts))),
             problems=[f"{problem.where}: {problem.what}{_hint(problem)}" for problem in found.problems],
             account=found.account,
         )
 
     @router.get("/protection-groups/{name}", responses=more_responses(404))
-    def protection_group(  # noqa: PLR0917  (what it looks at)
+    def protection_group(
         name: GroupName,
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
         now: Annotated[InventorySurvey, Depends(look)],
-        readable: Annotated[Collection[str], Depends(readable_dags)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         editable: Annotated[Collection[str], Depends(editable_dags)],
         response: Response,
     ) -> ProtectionGroupView:
         """Read a group. Its `ETag` is what a change of it names in `If-Match`."""
-        group = _visible(name, catalog, readable)
+        group = _visible(name, reader)
         if group.digest:
             response.headers["ETag"] = _etag(group.digest)
-        return group_view(group, catalog, members_by_group(now), editable)
+        return group_view(group, reader, members_by_group(now), editable)
 
 
 def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     look: Any = sources.survey()
-    catalog_now: Any = sources.catalog()
-    readable_dags: Any = sources.access.readable_dags
+    reader_now: Any = sources.reader()
     editable_dags: Any = sources.access.editable_dags
     audit: Any = sources.access.audit
     guard = [Depends(refuse_other_origins), Depends(sources.access.may_edit_groups)]
@@ -189,37 +183,39 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
 
     def to_change(
         name: GroupName,
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
-        readable: Annotated[Collection[str], Depends(readable_dags)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         editable: Annotated[Collection[str], Depends(editable_dags)],
     ) -> WrittenGroup:
-        group = _visible(name, catalog, readable)
-        if not is_editable(name, catalog, editable):
-            plans = ", ".join(catalog.plans.get(name, ()))
-            raise RequestRefused(HTTPStatus.FORBIDDEN, f"you may not change every plan that uses the group: {plans}")
+        group = _visible(name, reader)
+        ensure_editable([name], reader.catalog, editable)
         return group
 
-    @router.post("/protection-groups", status_code=201, dependencies=guard, responses=more_responses(409, 415))
-    def create_group(  # noqa: PLR0917  (what it looks at)
-        new: NewGroup,
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
+    def checker(
+        readable: Annotated[Collection[str], Depends(sources.access.readable_dags)],
+        editable: Annotated[Collection[str], Depends(editable_dags)],
         now: Annotated[InventorySurvey, Depends(look)],
+    ) -> GroupChecks:
+        return GroupChecks(readable, editable, now)
+
+    @router.post("/protection-groups", status_code=201, dependencies=guard, responses=more_responses(409, 415))
+    def create_group(
+        new: NewGroup,
+        checks: Annotated[GroupChecks, Depends(checker)],
         groups: Annotated[GroupEditor, Depends(editor)],
         response: Response,
         dry_run: DryRun = False,
     ) -> GroupChange:
         """Create a group in its file. Where the folder is read-only the answer is 200 with the change as a patch."""
         definition = _yaml_able(new.definition)
-        _refuse_conflicts(new_conflicts(str(definition.get("name")), definition, catalog, now))
-        saved = _changed(groups.folder, lambda: groups.create(definition, new.file, dry_run=dry_run))
-        return _answer(saved, response)
+        check = partial(checks.ensure_created, definition, new.file)
+        change = partial(groups.create, definition, new.file, check=check, dry_run=dry_run)
+        return _answer(checks.changed(groups.folder, change), response, checks.warnings(definition))
 
     @router.put("/protection-groups/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
     def change_group(  # noqa: PLR0917  (what it looks at)
         group: Annotated[WrittenGroup, Depends(to_change)],
         definition: GroupDefinition,
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
-        now: Annotated[InventorySurvey, Depends(look)],
+        checks: Annotated[GroupChecks, Depends(checker)],
         groups: Annotated[GroupEditor, Depends(editor)],
         response: Response,
         if_match: IfMatch = None,
@@ -227,41 +223,39 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     ) -> GroupChange:
         """Change a group in place: what is not changed keeps its comments, order and anchors."""
         wanted = _yaml_able(definition)
-        read = _reader(if_match)
-        read(group.digest)
-        if wanted.get("name") == group.name:  # else it is refused for that
-            _refuse_conflicts(new_conflicts(group.name, wanted, catalog, now))
-        saved = _changed(groups.folder, lambda: groups.change(group.name, wanted, read=read, dry_run=dry_run))
-        return _answer(saved, response)
+        check = partial(checks.ensure_changed, group.name, wanted)
+        change = partial(groups.change, group.name, wanted, read=_reader(if_match), check=check, dry_run=dry_run)
+        return _answer(checks.changed(groups.folder, change), response, checks.warnings(wanted))
 
     @router.delete("/protection-groups/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 428))
-    def delete_group(
+    def delete_group(  # noqa: PLR0917  (what it looks at)
         group: Annotated[WrittenGroup, Depends(to_change)],
+        checks: Annotated[GroupChecks, Depends(checker)],
         groups: Annotated[GroupEditor, Depends(editor)],
         response: Response,
         if_match: IfMatch = None,
         dry_run: DryRun = False,
     ) -> GroupChange:
         """Delete a group that no plan uses."""
-        read = _reader(if_match)
-        saved = _changed(groups.folder, lambda: groups.delete(group.name, read=read, dry_run=dry_run))
-        return _answer(saved, response)
+        check = partial(ensure_editable, [group.name], editable=checks.editable)
+        change = partial(groups.delete, group.name, read=_reader(if_match), check=check, dry_run=dry_run)
+        return _answer(checks.changed(groups.folder, change), response)
 
 
 def group_view(
-    group: WrittenGroup, catalog: GroupCatalog, members: Mapping[str, Sequence[str]], editable: Collection[str]
+    group: WrittenGroup, reader: GroupReader, members: Mapping[str, Sequence[str]], editable: Collection[str]
 ) -> ProtectionGroupView:
-    """Write a group as the API does."""
+    """Write a group as the API does, for who may read it."""
     return ProtectionGroupView(
         name=group.name,
         description=str(group.definition.get("description") or ""),
         definition=dict(group.definition),
         file=group.file,
         line=group.line,
-        plans=list(catalog.plans.get(group.name, ())),
+        plans=reader.plans_of(group.name),
         servers=list(members.get(group.name, ())),
-        problems=[f"{problem.where}: {problem.what}{_hint(problem)}" for problem in group.problems],
-        is_editable=bool(group.file) and is_editable(group.name, catalog, editable),
+        problems=[f"{problem.where}: {reader.told(f'{problem.what}{_hint(problem)}')}" for problem in group.problems],
+        is_editable=bool(group.file) and is_editable(group.name, reader.catalog, editable),
     )
 
 
@@ -274,10 +268,10 @@ def members_by_group(now: InventorySurvey) -> dict[str, list[str]]:
     return found
 
 
-def _visible(name: str, catalog: GroupCatalog, readable: Collection[str]) -> WrittenGroup:
-    if name not in catalog.groups or not is_visible(name, catalog, readable):
+def _visible(name: str, reader: GroupReader) -> WrittenGroup:
+    if name not in reader.visible:
         raise RequestRefused(HTTPStatus.NOT_FOUND, "there is no protection group of this name that you may read")
-    return catalog.groups[name]
+    return reader.catalog.groups[name]
 
 
 def _etag(digest: str) -> str:
@@ -296,44 +290,15 @@ def _yaml_able(definition: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
     return definition
 
 
-def _refuse_conflicts(conflicts: Iterable[str]) -> None:
-    errors = [ProblemDetail(where="servers", what=said) for said in conflicts]
-    if errors:
-        raise RequestRefused(HTTPStatus.CONFLICT, "servers of it belong to another group; nothing was saved", errors)
-
-
-def _changed(folder: Path, change: Callable[[], SavedChange]) -> SavedChange:
-    try:
-        return change()
-    except GroupRefusedError as error:
-        errors = [
-            ProblemDetail(
-                where=f"{_short(problem, folder)}: {problem.where}",
-                what=_without(folder, problem.what),
-                hint=_without(folder, problem.hint),
-            )
-            for problem in error.problems
-        ]
-        raise RequestRefused(_STATUS[error.kind], _without(folder, error.why), errors) from error
-
-
-def _short(problem: Problem, folder: Path) -> str:
-    file = problem.path.relative_to(folder) if problem.path.is_relative_to(folder) else problem.path.name
-    return f"{file}:{problem.line}:{problem.column}"
-
-
-def _without(folder: Path, text: str) -> str:
-    """Leave out where on the server the plans folder is."""
-    return text.replace(f"{folder}/", "")
-
-
 def _hint(problem: Problem) -> str:
     return f" ({problem.hint})" if problem.hint else ""
 
 
-def _answer(saved: SavedChange, response: Response) -> GroupChange:
+def _answer(saved: SavedChange, response: Response, warnings: Iterable[str] = ()) -> GroupChange:
     if not saved.is_saved:
         response.status_code = HTTPStatus.OK
     elif saved.group is not None:
         response.headers["ETag"] = _etag(saved.group.digest)
-    return GroupChange(is_saved=saved.is_saved, file=saved.file, patch=saved.diff, why_not=saved.why_not)
+    return GroupChange(
+        is_saved=saved.is_saved, file=saved.file, patch=saved.diff, why_not=saved.why_not, warnings=list(warnings)
+    )

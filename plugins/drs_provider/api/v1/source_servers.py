@@ -1,5 +1,6 @@
 """``/accounts`` and ``/source-servers``: the inventory."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -11,9 +12,11 @@ from pydantic import BaseModel, Field
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
 from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
+from drs_provider.rules.inventory.server import NOT_LISTED
 from drs_provider.rules.inventory.views import VIEWS, InventoryRow
 from drs_provider.services.groups.catalog import GroupCatalog
-from drs_provider.services.groups.survey import InventorySurvey, is_visible
+from drs_provider.services.groups.reader import GroupReader
+from drs_provider.services.groups.survey import InventorySurvey
 from drs_provider.services.inventory.cache import AccountState
 
 View = Literal["all", "unprotected", "not-in-plan", "lagging", "not-replicating"]
@@ -27,7 +30,7 @@ class Account(BaseModel):
     account: str = Field(description="Empty: nobody knows which account the connection leads to.")
     region: str
     connections: list[str] = Field(description="The Airflow connections that groups and settings name it by.")
-    servers: int
+    servers: int = Field(description="Those that you may see.")
     asked_at: datetime | None = Field(description="Of when its servers are; null: it has never answered.")
     age_seconds: float | None
     problem: str = Field(description="Why it cannot be asked now; empty: it has answered.")
@@ -126,12 +129,14 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
         catalog: Annotated[GroupCatalog, Depends(catalog_now)],
         readable: Annotated[Collection[str], Depends(readable_dags)],
     ) -> list[InventoryRow]:
-        return visible_rows(now.rows, catalog, readable)
+        return GroupReader(catalog, readable).rows(now)
 
     @router.get("/accounts")
-    def accounts(now: Annotated[InventorySurvey, Depends(look)]) -> AccountList:
+    def accounts(
+        now: Annotated[InventorySurvey, Depends(look)], rows: Annotated[list[InventoryRow], Depends(visible)]
+    ) -> AccountList:
         """List the accounts and Regions of the inventory, with the age of what is known of each."""
-        return AccountList(accounts=accounts_of(now.states, sources.now()))
+        return AccountList(accounts=accounts_of(now.states, rows, sources.now()))
 
     @router.get("/source-servers")
     def source_servers(  # noqa: PLR0917  (the filters of its address)
@@ -157,7 +162,7 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
             servers=[server_of(row) for row in page.rows],
             next=page.next,
             total=page.total,
-            accounts=accounts_of(now.states, sources.now()),
+            accounts=accounts_of(now.states, rows, sources.now()),
         )
 
     @router.get("/source-servers/{server_id}", responses=more_responses(404))
@@ -172,12 +177,6 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
         )
 
     return router
-
-
-def visible_rows(rows: Iterable[InventoryRow], catalog: GroupCatalog, readable: Collection[str]) -> list[InventoryRow]:
-    """Leave out the servers of groups that the caller may not see."""
-    shown = {name: is_visible(name, catalog, readable) for name in catalog.groups}
-    return [row for row in rows if not row.groups or any(shown.get(group, False) for group in row.groups)]
 
 
 def filtered(
@@ -258,14 +257,18 @@ def server_of(row: InventoryRow) -> SourceServer:
     )
 
 
-def accounts_of(states: Iterable[AccountState], now: datetime) -> list[Account]:
-    """Write the accounts and Regions of the inventory as the API does."""
+def accounts_of(states: Iterable[AccountState], rows: Iterable[InventoryRow], now: datetime) -> list[Account]:
+    """Write the accounts and Regions of the inventory as the API does.
+
+    :param rows: the servers that the caller may see
+    """
+    servers = Counter(row.server.place for row in rows if row.server.state != NOT_LISTED)
     return [
         Account(
             account=state.place.account if state.place else "",
             region=state.place.region if state.place else state.targets[0].region,
             connections=sorted({target.aws_conn_id for target in state.targets}),
-            servers=len(state.servers),
+            servers=servers[state.place] if state.place else 0,
             asked_at=state.asked_at,
             age_seconds=None if state.asked_at is None else max(0.0, (now - state.asked_at).total_seconds()),
             problem=state.problem,

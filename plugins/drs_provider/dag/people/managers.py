@@ -6,11 +6,19 @@ from airflow.sdk import Context
 
 from drs_provider.configuration import recovery_managers
 from drs_provider.dag.people.agreement import triggered_by
+from drs_provider.dag.run_reader import is_cleared
 from drs_provider.exceptions import HandoverUnreadable, PreflightRefused
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.rules.purpose import Purpose
-from drs_provider.rules.roles.managers import Managers, ManagersUnreadable, read_managers, why_not_started, with_roles
+from drs_provider.rules.roles.managers import (
+    Managers,
+    ManagersUnreadable,
+    read_managers,
+    why_not_begun_anew,
+    why_not_started,
+    with_roles,
+)
 from drs_provider.rules.run.names import PREFLIGHT_TASK
 from drs_provider.services.signed import leave
 
@@ -18,10 +26,14 @@ if TYPE_CHECKING:
     from drs_provider.rules.run.handover import ManagersKnown, PlanRunStart
 
 
-def ensure_may_start(context: Context, plan: str, purpose: Purpose, start: "PlanRunStart | None") -> None:
-    """Refuse a run that only recovery managers start, where somebody else has started it.
+def ensure_may_start(
+    context: Context, plan: str, purpose: Purpose, start: "PlanRunStart | None", *, is_resumed: bool = False
+) -> None:
+    """Refuse a run that only recovery managers start, where somebody else has started it, or begun it anew.
 
     :param start: the step of another plan that has started it, proven; None: none has
+    :param is_resumed: it goes on after a wait of the same try, whose beginning was let through: what was cleared since
+        is another task
     :raises PreflightRefused: it does not start; it says who started it, and what to do
     """
     if not purpose.needs_recovery_manager:
@@ -33,7 +45,11 @@ def ensure_may_start(context: Context, plan: str, purpose: Purpose, start: "Plan
     if managers.roles:
         managers = _asked_scheduler(context, managers)
     starter = start.triggered_by if start else triggered_by(context)
-    if why := why_not_started(managers, purpose, starter, is_part=start is not None):
+    why = why_not_started(managers, purpose, starter, is_part=start is not None)
+    # A step of another plan that is tried again clears the run that it has started; the whole is asked, and goes on.
+    if why is None and start is None and not is_resumed and is_cleared(context):
+        why = why_not_begun_anew(managers, purpose)
+    if why:
         raise PreflightRefused(plan, [why])
 
 

@@ -1,7 +1,7 @@
 """Which servers of the inventory belong to which group and plan, and where groups name the same server."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ class Membership:
     """Where the servers belong.
 
     ``groups``: names of the groups of a server, by its id; more than one is a conflict. ``plans``: names of the plans
-    of a group. ``objectives``: the strictest RPO among the plans of a group.
+    of a group. ``objectives``: the RPO of a plan, where it has one.
     """
 
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -46,8 +46,17 @@ class Membership:
 
     def objective_of(self, server_id: str) -> timedelta | None:
         """Return the strictest RPO of a server's plans; None: they have none, or it is in no plan."""
-        found = [self.objectives[group] for group in self.groups.get(server_id, ()) if group in self.objectives]
-        return min(found, default=None)
+        return min(
+            (self.objectives[plan] for plan in self.plans_of(server_id) if plan in self.objectives), default=None
+        )
+
+    def seen_by(self, groups: Collection[str], reads_plan: Callable[[str], bool]) -> "Membership":
+        """Return what is left of it for somebody who may see these groups, and these plans."""
+        return Membership(
+            {server: tuple(name for name in names if name in groups) for server, names in self.groups.items()},
+            {group: tuple(filter(reads_plan, plans)) for group, plans in self.plans.items() if group in groups},
+            self.objectives,
+        )
 
 
 def find_members(
@@ -86,8 +95,8 @@ def find_membership(
     for plan in plans:
         for name in dict.fromkeys(group for wave in plan.waves for group in wave.groups):
             used[name].append(plan.name)
-            if plan.rpo is not None:
-                objectives[name] = min(plan.rpo, objectives.get(name, plan.rpo))
+        if plan.rpo is not None:
+            objectives[plan.name] = plan.rpo
     return Membership(
         {server: tuple(names) for server, names in belongs.items()},
         {name: tuple(sorted(names)) for name, names in used.items()},

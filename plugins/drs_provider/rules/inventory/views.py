@@ -1,7 +1,7 @@
 """The views of the inventory: which servers want attention, and why."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -86,6 +86,18 @@ def make_rows(
         if member.id not in known
     }
     return tuple(_row(server, membership) for server in (*servers, *missing.values()))
+
+
+def narrowed_row(row: InventoryRow, seen: Membership) -> InventoryRow:
+    """Return a row as somebody may see it who may not read all groups and plans.
+
+    :param seen: the membership without what they may not read
+    """
+    found = _row(row.server, seen)
+    if len(found.groups) == len(row.groups):
+        return found
+    said = "is in a group that you may not read too: a server belongs to one"
+    return replace(found, problems=(said, *found.problems))
 
 
 def _row(server: InventoryServer, membership: Membership) -> InventoryRow:

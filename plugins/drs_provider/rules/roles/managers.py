@@ -113,6 +113,19 @@ def why_not_started(managers: Managers, purpose: Purpose, starter: str | None, *
     )
 
 
+def why_not_begun_anew(managers: Managers, purpose: Purpose) -> str | None:
+    """Say why a run that somebody has cleared does not begin anew, and what to do; None: whoever cleared it may.
+
+    Airflow keeps the name of who started a run, and notes nowhere in it who has cleared it.
+    """
+    if not purpose.needs_recovery_manager or not managers.are_named:
+        return None
+    return (
+        f"a {purpose.title.lower()} is started by recovery managers only ({managers.words}), and somebody has cleared "
+        "this run, Airflow does not say who: let one of them start a new run"
+    )
+
+
 def why_not_rolled_back(managers: Managers, who: str) -> str | None:
     """Say why a person's *Roll back* does not count; None: it does, as far as this goes."""
     if not managers.are_named or managers.include(who):

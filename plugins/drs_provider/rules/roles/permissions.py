@@ -77,7 +77,7 @@ RECOVERY_MANAGER: Final = ConsoleRole(
 )
 ADMINISTRATOR: Final = ConsoleRole(
     "DRS administrator",
-    "also changes connections and variables and reads the audit log",
+    "also changes connections, variables and protection groups, and reads the audit log",
     (*_READS, *_RUNS, *_PLANS, *_ADMINISTERS),
     ("can_read", "can_edit"),
 )

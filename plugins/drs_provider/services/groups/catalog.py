@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -45,14 +45,16 @@ class WrittenGroup:
 class GroupCatalog:
     """The groups of a plans folder by name, in the order of files, and the library that they belong to.
 
-    ``plans``: the names of the plans that use a group. A name that stands in two files is in ``groups`` once, with
-    the problem.
+    ``plans``: the names of the plans that use a group, also of those with a problem. A name that stands in two files is
+    in ``groups`` once, with the problem. ``is_uncertain``: something may be a plan and nobody can read which groups it
+    uses, so that any group may be one of them.
     """
 
     folder: Path
     groups: Mapping[str, WrittenGroup] = field(default_factory=dict)
     library: Library = field(default_factory=Library)
     plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_uncertain: bool = False
 
     @property
     def models(self) -> dict[str, ProtectionGroup]:
@@ -69,6 +71,15 @@ class GroupCatalog:
     def targets(self) -> tuple[Target, ...]:
         """Every account and Region that a group names."""
         return tuple(dict.fromkeys(target_of(group) for group in self.models.values()))
+
+    def groups_in(self, file: str | None) -> tuple[str, ...]:
+        """Return the names of the groups that a file holds, by whatever way its path leads to it."""
+        try:
+            path = (self.folder / (file or "")).resolve()
+        except (OSError, ValueError):  # it is no name of a file
+            return ()
+        found = self.groups.items()
+        return tuple(name for name, group in found if group.file and (self.folder / group.file).resolve() == path)
 
     def known(self) -> tuple[KnownGroup, ...]:
         """Return the groups with where they are written."""
@@ -91,7 +102,8 @@ def catalog_of(library: Library, folder: Path) -> GroupCatalog:
         for name, group in sorted(library.groups.items())
     }
     found = GroupCatalog(folder, groups, library)
-    return GroupCatalog(folder, groups, library, _plans_by_group(found.recovery_plans))
+    uses = ((plan.name, _groups_of(plan)) for plan in found.recovery_plans)
+    return GroupCatalog(folder, groups, library, _plans_by_group(uses), bool(library.problems))
 
 
 def digest_of_file(content: bytes) -> str:
@@ -108,15 +120,20 @@ def catalog_of_contents(folder: Path, contents: Sequence[tuple[Path, bytes | Pro
     """Return the catalog of files whose bytes are here already."""
     library = read_contents(contents)
     groups: dict[str, WrittenGroup] = {}
+    others: list[Parsed] = []
     for path, content in contents:
         if isinstance(content, Problem):
             continue
         for document in read_documents(path, content)[0]:
             parsed = parse_document(document)
-            if parsed.kind == "ProtectionGroup" and parsed.name and parsed.name not in groups:
+            if parsed.kind != "ProtectionGroup":
+                others.append(parsed)
+            elif parsed.name and parsed.name not in groups:
                 groups[parsed.name] = _written(parsed, folder, digest_of_file(content), library)
-    found = GroupCatalog(folder, groups, library)
-    return GroupCatalog(folder, groups, library, _plans_by_group(found.recovery_plans))
+    uses = [(parsed, *_groups_named(parsed)) for parsed in others]
+    is_sure = all(parsed.name and sure and groups.keys() >= set(used) for parsed, used, sure in uses)
+    of_plans = _plans_by_group((parsed.name, used) for parsed, used, _ in uses if parsed.name)
+    return GroupCatalog(folder, groups, library, of_plans, bool(library.unnamed) or not is_sure)
 
 
 def _written(parsed: Parsed, folder: Path, digest: str, library: Library) -> WrittenGroup:
@@ -132,12 +149,33 @@ def _written(parsed: Parsed, folder: Path, digest: str, library: Library) -> Wri
     return WrittenGroup(parsed.name, definition, model, file, first, digest, problems)
 
 
-def _plans_by_group(plans: Sequence[RecoveryPlan]) -> dict[str, tuple[str, ...]]:
-    used: dict[str, list[str]] = defaultdict(list)
-    for plan in plans:
-        for name in dict.fromkeys(group for wave in plan.waves for group in wave.groups):
-            used[name].append(plan.name)
-    return {name: tuple(sorted(names)) for name, names in used.items()}
+def _groups_of(plan: RecoveryPlan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(group for wave in plan.waves for group in wave.groups))
+
+
+def _groups_named(parsed: Parsed) -> tuple[tuple[str, ...], bool]:
+    """Return the groups that a document names as a plan does, whatever is wrong with it, and whether these are all.
+
+    A typing error in a plan must not take its groups out of it.
+    """
+    if isinstance(parsed.model, RecoveryPlan) and not parsed.problems:
+        return _groups_of(parsed.model), True
+    data = parsed.document.data
+    waves = data.get("waves") if isinstance(data, dict) else None
+    if not isinstance(waves, list):
+        return (), False
+    lists = [wave.get("groups") if isinstance(wave, dict) else None for wave in waves]
+    named = [group for groups in lists if isinstance(groups, list) for group in groups]
+    used = tuple(dict.fromkeys(group for group in named if isinstance(group, str)))
+    return used, all(isinstance(groups, list) for groups in lists) and all(isinstance(group, str) for group in named)
+
+
+def _plans_by_group(uses: Iterable[tuple[str, Iterable[str]]]) -> dict[str, tuple[str, ...]]:
+    used: dict[str, set[str]] = defaultdict(set)
+    for plan, groups in uses:
+        for group in groups:
+            used[group].add(plan)
+    return {group: tuple(sorted(plans)) for group, plans in used.items()}
 
 
 def _fingerprint(path: Path) -> tuple[str, int, int, int]:

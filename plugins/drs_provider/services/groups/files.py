@@ -28,14 +28,17 @@ class FolderReadOnlyError(Exception):
     """Nobody can write here: the change must be made where the files come from."""
 
 
-def file_in(folder: Path, name: str) -> Path:
+def file_in(folder: Path, name: str, *, is_there: bool = False) -> Path:
     """Return the file of a plans folder that a name means.
 
     :param name: a path below the folder, with ``/`` between its parts
+    :param is_there: it is one of the plan files that are there, whatever people have called it
     :raises PathRefusedError: it leads elsewhere, is hidden or is no plan file
     """
     parts = name.split("/")
-    if not name.endswith(SUFFIXES) or len(parts) > _DEEPEST or not all(_PART.match(part) for part in parts):
+    if not is_there and (
+        not name.endswith(SUFFIXES) or len(parts) > _DEEPEST or not all(_PART.match(part) for part in parts)
+    ):
         raise PathRefusedError(
             "file: name a .yaml file below the plans folder, such as groups/shop.yaml: letters, digits, '.', '_' and "
             "'-', no hidden parts"
@@ -93,6 +96,7 @@ def staged(path: Path, content: bytes | None) -> Iterator[Callable[[], None]]:
 
 def _written_beside(path: Path, content: bytes) -> Path:
     """Write a hidden file beside another one, whole and on the disk."""
+    name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left(path)
@@ -100,13 +104,36 @@ def _written_beside(path: Path, content: bytes) -> Path:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fchmod(stream.fileno(), path.stat().st_mode & 0o777 if path.exists() else 0o644)
+            _take_over(stream.fileno(), path)
             os.fsync(stream.fileno())
-    except OSError as error:
-        if error.errno in _UNWRITABLE:
+    except (OSError, FolderReadOnlyError) as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _UNWRITABLE:
             raise FolderReadOnlyError(f"{path.name} cannot be written here: {error.strerror}") from error
         raise
     return Path(name)
+
+
+def _take_over(descriptor: int, path: Path) -> None:
+    """Give a new file the owner, group and mode of the one whose place it takes.
+
+    :raises FolderReadOnlyError: it cannot have that group, so that others could no longer read or change it
+    """
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        os.fchmod(descriptor, 0o644)
+        return
+    try:
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    except PermissionError:  # only root gives files away
+        try:
+            os.fchown(descriptor, -1, old.st_gid)
+        except PermissionError as error:
+            said = f"{path.name} cannot be written here: it would no longer belong to group {old.st_gid}"
+            raise FolderReadOnlyError(said) from error
+    os.fchmod(descriptor, old.st_mode & 0o777)
 
 
 def _settle(folder: Path) -> None:

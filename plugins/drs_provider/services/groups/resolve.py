@@ -55,6 +55,21 @@ def new_conflicts(name: str, definition: Definition, catalog: GroupCatalog, now:
     return tuple(said for said in resolve(definition, catalog, now).conflicts if said not in before)
 
 
+def not_compared(definition: Definition, now: InventorySurvey) -> tuple[str, ...]:
+    """Say of which accounts and Regions nobody knows the servers: a definition is not compared with groups there.
+
+    That is its own one, and those that may be the same one by another name.
+    """
+    group, _ = _read(definition)
+    if group is None:
+        return ()
+    target = target_of(group)
+    own = next((state for state in now.states if target in state.targets), None)
+    said = list(_account(group, now)) if own is None or own.asked_at is None else []
+    said += [f"{state.targets[0]}: {state.problem}" for state in now.states if state.place is None and state is not own]
+    return tuple(f"not compared with other groups: {text}" for text in said)
+
+
 def _read(definition: Definition) -> tuple[ProtectionGroup | None, tuple[Problem, ...]]:
     documents, problems = read_documents(Path("group"), write_block(dict(definition)).encode())
     parsed = [parse_document(document) for document in documents]

@@ -26,12 +26,17 @@ from drs_provider.services.groups.files import (
     staged,
 )
 
+Check = Callable[[GroupCatalog], None]
+"""Is given the groups as they are while nobody else changes them, and raises where the change must not be made."""
+
 AuditRecord = Callable[[str, Mapping[str, JsonValue]], None]
-"""Writes a line into an audit log: the event, and what else there is to say."""
+"""Writes a line into an audit log: the event, and what else there is to say. It is kept when this returns."""
 
 CREATED: Final = "drs_group_created"
 CHANGED: Final = "drs_group_changed"
 DELETED: Final = "drs_group_deleted"
+NOT_CHANGED: Final = "drs_group_not_changed"
+"""Follows one of the others where the file could not be written after all."""
 
 _LINES: Final = re.compile(r":\d+")
 
@@ -90,10 +95,11 @@ class GroupEditor:
     may_write: bool
     record: AuditRecord
 
-    def create(self, definition: Definition, file: str | None, *, dry_run: bool = False) -> SavedChange:
+    def create(self, definition: Definition, file: str | None, *, check: Check, dry_run: bool = False) -> SavedChange:
         """Add a group, at the end of a file or in a new one.
 
         :param file: below the plans folder; None: ``groups/NAME.yaml``
+        :param check: looks at the groups as they are, before anything is written
         :raises GroupRefusedError: there is one of this name, it has problems, or the file is none of the folder
         """
         name = _name_of(definition)
@@ -102,11 +108,12 @@ class GroupEditor:
             if name in catalog.groups:
                 where = catalog.groups[name].where
                 raise GroupRefusedError("exists", f"there is a group called {name!r} already, in {where}")
+            check(catalog)
             change = _Change(CREATED, name, file or f"groups/{name}.yaml", None, definition, is_dry=dry_run)
             return self._save(change, contents, lambda content: add_group(content, definition))
 
     def change(
-        self, name: str, definition: Definition, *, read: Callable[[str], None], dry_run: bool = False
+        self, name: str, definition: Definition, *, read: Callable[[str], None], check: Check, dry_run: bool = False
     ) -> SavedChange:
         """Define a group in another way.
 
@@ -119,10 +126,11 @@ class GroupEditor:
             contents, catalog = self._read()
             group = self._group(catalog, name)
             read(group.digest)
+            check(catalog)
             change = _Change(CHANGED, name, group.file, group.definition, definition, is_dry=dry_run)
             return self._save(change, contents, lambda content: change_group(content or b"", name, definition))
 
-    def delete(self, name: str, *, read: Callable[[str], None], dry_run: bool = False) -> SavedChange:
+    def delete(self, name: str, *, read: Callable[[str], None], check: Check, dry_run: bool = False) -> SavedChange:
         """Remove a group; its file too, where nothing else is in it.
 
         :raises GroupRefusedError: there is none of this name, or plans use it
@@ -131,6 +139,7 @@ class GroupEditor:
             contents, catalog = self._read()
             group = self._group(catalog, name)
             read(group.digest)
+            check(catalog)
             change = _Change(DELETED, name, group.file, group.definition, None, is_dry=dry_run)
             return self._save(change, contents, lambda content: remove_group(content or b"", name))
 
@@ -143,14 +152,14 @@ class GroupEditor:
             raise GroupRefusedError("missing", f"there is no group called {name!r}")
         return catalog.groups[name]
 
-    def _path(self, file: str) -> Path:
+    def _path(self, change: "_Change") -> Path:
         try:
-            return file_in(self.folder, file)
+            return file_in(self.folder, change.file, is_there=change.before is not None)
         except PathRefusedError as error:
             raise GroupRefusedError("path", str(error)) from error
 
     def _save(self, change: "_Change", contents: Contents, edit: Callable[[bytes | None], bytes | None]) -> SavedChange:
-        path, name = self._path(change.file), change.name
+        path, name = self._path(change), change.name
         before = _bytes_of(contents, path)
         after = _edited(lambda: edit(before))
         catalog = self._checked(contents, path, after)
@@ -165,10 +174,19 @@ class GroupEditor:
         try:
             with staged(path, after) as write:
                 self.record(change.event, line)
-                write()
+                self._write(write, path, after, {**line, "event": change.event})
         except FolderReadOnlyError as error:
             return SavedChange(file, diff, False, group, str(error))
         return SavedChange(file, diff, True, group)
+
+    def _write(self, write: Callable[[], None], path: Path, after: bytes | None, line: Mapping[str, JsonValue]) -> None:
+        """Write the file; the audit log says so where its line has promised too much."""
+        try:
+            write()
+        except Exception as error:
+            if (path.read_bytes() if path.exists() else None) != after:
+                self.record(NOT_CHANGED, {**line, "why": f"{type(error).__name__}: {error}"})
+            raise
 
     def _checked(self, contents: Contents, path: Path, after: bytes | None) -> GroupCatalog:
         """Return the catalog as it would be.

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from drs_provider.rules.inventory.membership import Membership, find_membership
 from drs_provider.rules.inventory.server import InventoryServer
@@ -10,6 +11,9 @@ from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Place, Target
 from drs_provider.services.groups.catalog import GroupCatalog
 from drs_provider.services.inventory.cache import AccountState, places_of
+
+EVERY_DAG: Final = "*"
+"""Among the ids of the DAGs that somebody may read or change: they may do so with whatever DAG there is."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,28 @@ def targets_of_inventory(catalog: GroupCatalog, more: Iterable[tuple[str, str]])
     return tuple(dict.fromkeys([*catalog.targets, *(Target(*named) for named in more)]))
 
 
+def has_dag(plan: str, dags: Collection[str]) -> bool:
+    """Whether the DAG of a plan is one of those that somebody has a right to."""
+    return EVERY_DAG in dags or dag_id_of(plan) in dags
+
+
 def is_visible(group: str, catalog: GroupCatalog, readable: Collection[str]) -> bool:
-    """Whether somebody may see a group: it is in no plan, or they may read the DAG of one of its plans."""
+    """Whether somebody may see a group: it is in no plan, or they may read the DAG of one of its plans.
+
+    While nobody can tell which groups a plan uses, a group without a plan is for those who may read every DAG.
+    """
     plans = catalog.plans.get(group, ())
-    return not plans or any(dag_id_of(plan) in readable for plan in plans)
+    if not plans:
+        return not catalog.is_uncertain or EVERY_DAG in readable
+    return any(has_dag(plan, readable) for plan in plans)
 
 
 def is_editable(group: str, catalog: GroupCatalog, editable: Collection[str]) -> bool:
-    """Whether somebody may change a group: they may change the DAGs of all its plans."""
-    return all(dag_id_of(plan) in editable for plan in catalog.plans.get(group, ()))
+    """Whether somebody may change a group: they may change the DAGs of all its plans.
+
+    While nobody can tell which groups a plan uses, a group without a plan is for those who may change every DAG.
+    """
+    plans = catalog.plans.get(group, ())
+    if not plans:
+        return not catalog.is_uncertain or EVERY_DAG in editable
+    return all(has_dag(plan, editable) for plan in plans)

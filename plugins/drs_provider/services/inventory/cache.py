@@ -69,24 +69,29 @@ class AccountState:
 
 @dataclass
 class _Asked:
-    """Of one way to name an account and Region: the hook, where it leads, when it was last tried."""
+    """Of one way to name an account and Region: the hook, where it leads, when it was last tried.
+
+    ``is_awaited``: its first try goes on, and nobody has waited in vain for it.
+    """
 
     hook: InventoryHook | None = None
     place: Place | None = None
     made_at: datetime | None = None
     tried_at: datetime | None = None
     is_busy: bool = False
+    is_awaited: bool = True
     problem: str = ""
 
 
 @dataclass
 class _Kept:
-    """What one account and Region has answered, and since when it is being asked again."""
+    """What one account and Region has answered, and since when it is being asked again; ``is_awaited`` as above."""
 
     servers: tuple[InventoryServer, ...] = ()
     asked_at: datetime | None = None
     tried_at: datetime | None = None
     is_busy: bool = False
+    is_awaited: bool = True
     problem: str = ""
 
 
@@ -109,7 +114,8 @@ class Inventory:
         """Return what is known now, and ask in the background for what has grown old.
 
         :param targets: every account and Region that belongs to the inventory now; others are forgotten
-        :param wait: seconds for which accounts are waited for of which nothing is known at all
+        :param wait: seconds for which accounts are waited for of which nothing is known at all, while they are asked
+            for the first time
         """
         wanted = tuple(dict.fromkeys(targets))
         with self._changed:
@@ -120,6 +126,8 @@ class Inventory:
             while any(self._is_unheard(target) for target in wanted):
                 left = until - time.monotonic()
                 if left <= 0 or not self._changed.wait(left):
+                    if wait > 0:
+                        self._await_no_more(wanted)
                     break
             return self._states(wanted)
 
@@ -139,7 +147,7 @@ class Inventory:
             return next((asked.hook for asked in self._asked.values() if asked.place == place and asked.hook), None)
 
     def _forget_others(self, wanted: tuple[Target, ...]) -> None:
-        for target in [target for target in self._asked if target not in wanted]:
+        for target in [target for target, asked in self._asked.items() if target not in wanted and not asked.is_busy]:
             del self._asked[target]
         places = {asked.place for asked in self._asked.values()}
         for place in [place for place in self._kept if place not in places]:
@@ -163,7 +171,7 @@ class Inventory:
         except Exception as error:  # noqa: BLE001  (whatever one account's connection leads to, the others are shown)
             problem = f"{type(error).__name__}: {error}"
         with self._changed:
-            asked.problem, asked.is_busy = problem, False
+            asked.problem, asked.is_busy, asked.is_awaited = problem, False, False
             if problem:
                 asked.hook = None  # the connection may be mended: look it up again
             self._changed.notify_all()
@@ -186,7 +194,7 @@ class Inventory:
             raise
         finally:
             with self._changed:
-                kept.is_busy = False
+                kept.is_busy = kept.is_awaited = False
 
     def _hook_and_place(self, target: Target, asked: _Asked) -> tuple[InventoryHook, Place]:
         now = self.now()
@@ -199,17 +207,28 @@ class Inventory:
         return hook, place
 
     def _is_unheard(self, target: Target) -> bool:
-        asked = self._asked[target]
+        asked = self._asked.get(target)
+        if asked is None:  # somebody who waits for fewer has forgotten it meanwhile
+            return False
         kept = self._kept.get(asked.place) if asked.place else None
         if kept is not None and kept.asked_at is not None:
             return False
-        return asked.is_busy or (kept is not None and kept.is_busy)
+        return (asked.is_busy and asked.is_awaited) or (kept is not None and kept.is_busy and kept.is_awaited)
+
+    def _await_no_more(self, wanted: Iterable[Target]) -> None:
+        for target in wanted:
+            asked = self._asked.get(target)
+            if asked is not None and asked.is_busy:
+                asked.is_awaited = False
+            if asked is not None and asked.place in self._kept:
+                self._kept[asked.place].is_awaited = False
+        self._changed.notify_all()
 
     def _states(self, wanted: Iterable[Target]) -> tuple[AccountState, ...]:
         of_place: dict[Place, AccountState] = {}
         alone: list[AccountState] = []
         for target in wanted:
-            asked = self._asked[target]
+            asked = self._asked.get(target, _Asked())
             if asked.place is None:
                 alone.append(AccountState((target,), problem=asked.problem or "has not answered yet"))
                 continue

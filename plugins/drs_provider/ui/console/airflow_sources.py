@@ -1,22 +1,29 @@
 """What the console and its API ask of the Airflow that serves them: rights, plans and the audit log."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated, Literal
 
-from fastapi import HTTPException
-from pydantic import JsonValue
+from fastapi import Depends, HTTPException
 
 from drs_provider import configuration
-from drs_provider.airflow_internals.api_server import GetUserDep, SessionDep, get_auth_manager
-from drs_provider.airflow_internals.metadata import Log
+from drs_provider.airflow_internals.api_server import (
+    BaseUser,
+    DagDetails,
+    GetUserDep,
+    SessionDep,
+    get_auth_manager,
+    write_to_audit_log,
+)
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.api.sources import ApiSources
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.groups.save import AuditRecord
+from drs_provider.services.groups.survey import EVERY_DAG
 from drs_provider.services.inventory.cache import Inventory, InventoryHook
 from drs_provider.ui.read_model import Runs
 
@@ -29,12 +36,15 @@ def console_sources(
     def drawn(session: SessionDep) -> Callable[[Path], Library]:
         return runs_of(session).plans
 
+    def readable(user: GetUserDep, dags: Annotated[set[str], Depends(readable_dags)]) -> set[str]:
+        return {*dags, *_every_dag("GET", user)}
+
     return ApiSources(
         access=ConsoleAccess(
             may_read=_may_read,
             may_edit_groups=_may_edit_groups,
             may_edit=_may_edit,
-            readable_dags=readable_dags,
+            readable_dags=readable,
             editable_dags=_editable_dags,
             audit=_audit,
         ),
@@ -70,12 +80,16 @@ def _may_edit_groups(user: GetUserDep) -> None:
 
 
 def _editable_dags(user: GetUserDep, session: SessionDep) -> set[str]:
-    return get_auth_manager().get_authorized_dag_ids(user=user, method="PUT", session=session)
+    dags = get_auth_manager().get_authorized_dag_ids(user=user, method="PUT", session=session)
+    return {*dags, *_every_dag("PUT", user)}
 
 
-def _audit(user: GetUserDep, session: SessionDep) -> AuditRecord:
-    def record(event: str, extra: Mapping[str, JsonValue]) -> None:
-        session.add(Log(event, owner=user.get_name(), extra=json.dumps(extra)))
-        session.flush()
+def _every_dag(method: Literal["GET", "PUT"], user: BaseUser) -> set[str]:
+    """Tell whether somebody has a right to every DAG: then they have it to one that there is not."""
+    details = DagDetails(id=EVERY_DAG)
+    return {EVERY_DAG} if get_auth_manager().is_authorized_dag(method=method, details=details, user=user) else set()
 
-    return record
+
+def _audit(user: GetUserDep) -> AuditRecord:
+    """Give what writes lines in transactions of their own: the file is changed before the request's one ends."""
+    return lambda event, extra: write_to_audit_log(event, user.get_name(), json.dumps(extra))

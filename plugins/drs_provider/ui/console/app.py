@@ -14,9 +14,9 @@ from drs_provider.api.problems import PRIVATE, RequestRefused
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import FIELDS as GROUP_FIELDS
 from drs_provider.api.v1.protection_groups import group_view, members_by_group
-from drs_provider.api.v1.source_servers import FIELDS, View, accounts_of, filtered, row_key, server_of, visible_rows
-from drs_provider.services.groups.catalog import GroupCatalog
-from drs_provider.services.groups.survey import InventorySurvey, is_visible
+from drs_provider.api.v1.source_servers import FIELDS, View, accounts_of, filtered, row_key, server_of
+from drs_provider.services.groups.reader import GroupReader
+from drs_provider.services.groups.survey import InventorySurvey
 from drs_provider.ui.console.lists import Listing, ServersPage, views_of
 from drs_provider.ui.pages import form_page
 
@@ -37,14 +37,12 @@ def add_console(app: FastAPI, sources: ApiSources, *more: APIRouter) -> None:
 
 def _add_servers(app: FastAPI, sources: ApiSources) -> None:
     look: Any = sources.survey()
-    catalog_now: Any = sources.catalog()
-    readable_dags: Any = sources.access.readable_dags
+    reader_now: Any = sources.reader()
 
     @app.get("/servers", dependencies=[Depends(sources.access.may_read)])
     def servers_page(  # noqa: PLR0917  (the filters of its address)
         now: Annotated[InventorySurvey, Depends(look)],
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
-        readable: Annotated[Collection[str], Depends(readable_dags)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         view: View = "all",
         q: Search = "",
         account: Annotated[str, Query(max_length=20)] = "",
@@ -53,7 +51,7 @@ def _add_servers(app: FastAPI, sources: ApiSources) -> None:
         after: After = None,
     ) -> HTMLResponse:
         listing = Listing("servers", {"view": view, "q": q, "account": account, "region": region}, sort or "hostname")
-        rows = visible_rows(now.rows, catalog, readable)
+        rows = reader.rows(now)
         exact = {"account": account, "region": region}
         found = filtered(rows, view=view, text=q, exact=exact, tags=())
         try:
@@ -62,7 +60,7 @@ def _add_servers(app: FastAPI, sources: ApiSources) -> None:
             raise HTTPException(error.status, error.detail) from error
         shown = ServersPage(
             servers=[server_of(row) for row in page.rows],
-            accounts=accounts_of(now.states, sources.now()),
+            accounts=accounts_of(now.states, rows, sources.now()),
             views=views_of(rows, listing, view),
             total=page.total,
             next=page.next,
@@ -73,16 +71,14 @@ def _add_servers(app: FastAPI, sources: ApiSources) -> None:
 
 def _add_groups(app: FastAPI, sources: ApiSources) -> None:
     look: Any = sources.survey()
-    catalog_now: Any = sources.catalog()
-    readable_dags: Any = sources.access.readable_dags
+    reader_now: Any = sources.reader()
     editable_dags: Any = sources.access.editable_dags
     may_edit: Any = sources.access.may_edit
 
     @app.get("/groups", dependencies=[Depends(sources.access.may_read)])
     def groups_page(  # noqa: PLR0917  (the filters of its address)
         now: Annotated[InventorySurvey, Depends(look)],
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
-        readable: Annotated[Collection[str], Depends(readable_dags)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         editable: Annotated[Collection[str], Depends(editable_dags)],
         is_editor: Annotated[bool, Depends(may_edit)],
         q: Search = "",
@@ -93,8 +89,8 @@ def _add_groups(app: FastAPI, sources: ApiSources) -> None:
         needle = q.strip().lower()
         found = [
             group
-            for name, group in catalog.groups.items()
-            if is_visible(name, catalog, readable)
+            for name, group in reader.catalog.groups.items()
+            if name in reader.visible
             and needle in f"{name}\n{group.definition.get('description', '')}\n{group.file}".lower()
         ]
         try:
@@ -104,15 +100,14 @@ def _add_groups(app: FastAPI, sources: ApiSources) -> None:
         except RequestRefused as error:
             raise HTTPException(error.status, error.detail) from error
         members = members_by_group(now)
-        groups = [group_view(group, catalog, members, editable) for group in page.rows]
+        groups = [group_view(group, reader, members, editable) for group in page.rows]
         values = {"total": page.total, "next": page.next, "is_first": after is None}
         return _page("groups.html.j2", "servers.js", groups=groups, listing=listing, is_editor=is_editor, **values)
 
     @app.get("/group", dependencies=[Depends(sources.access.may_read)])
-    def group_page(  # noqa: PLR0917  (what it looks at)
+    def group_page(
         now: Annotated[InventorySurvey, Depends(look)],
-        catalog: Annotated[GroupCatalog, Depends(catalog_now)],
-        readable: Annotated[Collection[str], Depends(readable_dags)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
         editable: Annotated[Collection[str], Depends(editable_dags)],
         is_editor: Annotated[bool, Depends(may_edit)],
         name: Annotated[str, Query(max_length=100)] = "",
@@ -122,11 +117,11 @@ def _add_groups(app: FastAPI, sources: ApiSources) -> None:
             if not is_editor:
                 raise HTTPException(HTTPStatus.FORBIDDEN, "you may not create protection groups")
             return _page("group.html.j2", "group.js", group=None, etag="", definition="{}", rows=[], is_editor=True)
-        if name not in catalog.groups or not is_visible(name, catalog, readable):
+        if name not in reader.visible:
             raise HTTPException(HTTPStatus.NOT_FOUND, "there is no protection group of this name that you may read")
-        written = catalog.groups[name]
-        shown = group_view(written, catalog, members_by_group(now), editable)
-        known = {row.server.server_id: row for row in now.rows}
+        written = reader.catalog.groups[name]
+        shown = group_view(written, reader, members_by_group(now), editable)
+        known = {row.server.server_id: row for row in reader.rows(now)}
         return _page(
             "group.html.j2",
             "group.js",

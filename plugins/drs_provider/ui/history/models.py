@@ -48,7 +48,7 @@ class HistoryRun(BaseModel):
     part_of: str
     has_report: bool
     report: str | None = None
-    """Address of the report below the plugin's own, such as ``reports/drs.shop/…/report.html``; null: there is none."""
+    """Address of the report below the API's own, such as ``reports/drs.shop/…?format=html``; null: there is none."""
 
     @classmethod
     def of(cls, row: HistoryRow, report: str | None) -> "HistoryRun":

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from drs_provider.formatting import duration
 from drs_provider.rules.history.comparison import ComparedFigure
@@ -83,21 +83,13 @@ def history_page(
         first_href="" if is_first else _href(query, limit),
         export=query_of(query),
         figure=figure_words,
-        report_href=report_href,
         run_value=lambda row: f"{row.dag_id}/{row.run_id}",
     )
 
 
 def comparison_page(left: HistoryRow, right: HistoryRow, lines: Sequence[ComparedFigure]) -> tuple[str, str]:
     """Return the page of two runs side by side, and its content security policy."""
-    return render(
-        "history_comparison.html.j2", PLANS_SCRIPT, left=left, right=right, lines=lines, report_href=report_href
-    )
-
-
-def report_href(row: HistoryRow) -> str:
-    """Give the address of a run's report as the pages of the history link to it; empty: there is none."""
-    return f"reports/{quote(row.dag_id, safe='')}/{quote(row.run_id, safe='')}/report.html" if row.has_report else ""
+    return render("history_comparison.html.j2", PLANS_SCRIPT, left=left, right=right, lines=lines)
 
 
 def figure_words(figure: Figure) -> str:
@@ -162,4 +154,7 @@ def _day(at: datetime | None, *, ends_day: bool = False) -> str:
     """Give the day that a field of the form shows; of the end of a day that it names, the day before."""
     if at is None:
         return ""
-    return (at - timedelta(microseconds=1) if ends_day else at).astimezone(UTC).strftime("%Y-%m-%d")
+    try:
+        return (at - timedelta(microseconds=1) if ends_day else at).astimezone(UTC).date().isoformat()
+    except OverflowError:  # the first day that there is
+        return at.date().isoformat()

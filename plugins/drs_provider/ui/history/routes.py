@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
+from drs_provider.formatting import plural
 from drs_provider.patience import asked
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.history.comparison import RunDetail, compare
@@ -35,6 +36,7 @@ from drs_provider.ui.pages import PRIVATE, SANDBOXED
 _MEDIA: Final = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
 _CSV: Final = "text/csv; charset=utf-8; header=present"
 _TWO: Final = 2
+_LATER: Final = "ask again in a few seconds, or take the file without these figures with partial=true"
 
 Query_ = Annotated[HistoryQuery, Depends(asked_query)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE)]
@@ -87,10 +89,21 @@ def history_router(sources: HistorySources) -> APIRouter:
         limit: Limit = 50,
         cursor: Cursor = None,
         form: Annotated[Literal["page", "json", "csv"], Query(alias="format")] = "page",
+        is_partial: Annotated[
+            bool, Query(alias="partial", description="Give a file also where reports are missing in it.")
+        ] = False,
     ) -> HistoryAnswer | Response:
-        """Search all runs: a page of them, or with ``format=csv`` or ``json`` a file of all that are asked for."""
+        """Search all runs: a page of them, or with ``format=csv`` or ``json`` a file of all that are asked for.
+
+        A file that would lack what reports say is refused with 503, unless ``partial`` is true.
+        """
         if form != "page":
-            return _file(form, selected(seen.history.rows, query), file_name(form, sources.now()))
+            missing = _missing(seen.history)
+            if missing and not is_partial:
+                raise HTTPException(503, f"{'; '.join(missing.values())}: {_LATER}", headers={"Retry-After": "5"})
+            file = _file(form, selected(seen.history.rows, query), file_name(form, sources.now()))
+            file.headers.update({name: quote(said, safe=" ,;:.'()") for name, said in missing.items()})
+            return file
         response.headers.update(PRIVATE)
         found = _page(seen, query, limit, cursor)
         return HistoryAnswer(
@@ -103,7 +116,7 @@ def history_router(sources: HistorySources) -> APIRouter:
         )
 
     @router.get("/plans")
-    def plans(seen: Seen, query: Query_, response: Response) -> PlanSeriesAnswer:
+    def history_plans(seen: Seen, query: Query_, response: Response) -> PlanSeriesAnswer:
         """Give RTO, RPO and success of every plan over time, and its last good drill."""
         response.headers.update(PRIVATE)
         found = plan_histories(selected(seen.history.rows, query), sources.now())
@@ -112,7 +125,9 @@ def history_router(sources: HistorySources) -> APIRouter:
         )
 
     @router.get("/comparison")
-    def comparison(seen: Seen, response: Response, run: Annotated[list[str], Query(max_length=2)]) -> RunComparison:
+    def history_comparison(
+        seen: Seen, response: Response, run: Annotated[list[str], Query(max_length=2)]
+    ) -> RunComparison:
         """Compare two runs, each named as ``DAG id/run id``; the older one is on the left."""
         response.headers.update(PRIVATE)
         left, right = _two(sources, seen, run)
@@ -148,7 +163,7 @@ def reports_router(sources: HistorySources) -> APIRouter:
         )
 
     @router.get("/{dag_id}/{run_id}", dependencies=[Depends(sources.access.may_read_run)], response_model=None)
-    def report(
+    def read_report(
         dag_id: str,
         run_id: str,
         past: Annotated[PastRuns, Depends(sources.past_runs)],
@@ -186,10 +201,17 @@ def history_pages(sources: HistorySources) -> APIRouter:
 
 
 def report_address(row: HistoryRow) -> str | None:
-    """Give where the report of a run is, below the plugin's own address; None: it has none."""
+    """Give where the report of a run is, below the API's own address; None: it has none."""
     if not row.has_report:
         return None
-    return f"reports/{quote(row.dag_id, safe='')}/{quote(row.run_id, safe='')}/{HTML_NAME}"
+    return f"reports/{quote(row.dag_id, safe='')}/{quote(row.run_id, safe='')}?format=html"
+
+
+def _missing(history: History) -> dict[str, str]:
+    """Say what a file of the history lacks, by the header that says it too; nothing: it is whole."""
+    pending = f"{plural(history.pending, 'report')} not read yet" if history.pending else ""
+    said = {"X-DRS-Pending": pending, "X-DRS-Problem": history.problem}
+    return {name: words for name, words in said.items() if words}
 
 
 def _page(seen: SeenHistory, query: HistoryQuery, limit: int, cursor: str | None) -> RunPage:

@@ -4,6 +4,7 @@ const editor = document.getElementById("editor");
 const element = (id) => document.getElementById(id);
 const before = JSON.parse(page.dataset.definition);
 let members = [...(before.servers || [])];
+const loaded = {};
 const idOf = (member) => (typeof member === "string" ? member : member.id);
 const hostnames = new Map([...document.querySelectorAll("tr[data-id]")].map((row) => [row.dataset.id, row.dataset.hostname]));
 
@@ -44,27 +45,42 @@ function showMembers() {
     return row(hostnames.has(id) ? `${hostnames.get(id)} (${id})` : id, "Remove", () => { members = members.filter((other) => other !== member); showMembers(); });
   }));
 }
+function tagLine([key, values]) {
+  return `${key}=${[values].flat().join("|")}`;
+}
 function tagLines(tags) {
-  return Object.entries(tags || {}).map(([key, values]) => `${key}=${[values].flat().join("|")}`).join("\n");
+  return Object.entries(tags || {}).map(tagLine).join("\n");
+}
+function tagOf(line) {
+  const at = line.indexOf("=");
+  const values = (at < 0 ? "*" : line.slice(at + 1)).split("|").map((value) => value.trim());
+  return [(at < 0 ? line : line.slice(0, at)).trim(), values.length === 1 ? values[0] : values];
+}
+// A line that nobody has changed means what it meant, also where it cannot be read back: a key may hold =, a value |.
+function tagsOf(text) {
+  const known = Object.entries(before.select?.tags || {});
+  return Object.fromEntries(text.split("\n").filter((line) => line.trim()).map((line) => {
+    const at = known.findIndex((entry) => tagLine(entry).trim() === line.trim());
+    return at < 0 ? tagOf(line) : known.splice(at, 1)[0];
+  }));
 }
 function put(definition, key, value) {
   if (value) definition[key] = value; else delete definition[key];
+}
+// What a field shows may lack what the definition has, such as the line break at its end: only what was changed is taken.
+function putField(definition, key, id) {
+  if (element(id).value !== loaded[id]) put(definition, key, element(id).value.trim());
 }
 function definition() {
   const wanted = structuredClone(before);
   wanted.kind ??= "ProtectionGroup";
   wanted.name ??= element("name").value.trim();
-  put(wanted, "description", element("description").value.trim());
-  put(wanted, "region", element("region").value.trim());
-  put(wanted, "aws_conn_id", element("connection").value.trim());
+  putField(wanted, "description", "description");
+  putField(wanted, "region", "region");
+  putField(wanted, "aws_conn_id", "connection");
   put(wanted, "servers", members.length ? members : null);
-  const lines = element("tags").value.trim();
-  if (lines !== tagLines(before.select?.tags)) {
-    const tags = Object.fromEntries(lines.split("\n").filter((line) => line.trim()).map((line) => {
-      const at = line.indexOf("=");
-      const values = (at < 0 ? "*" : line.slice(at + 1)).split("|").map((value) => value.trim());
-      return [(at < 0 ? line : line.slice(0, at)).trim(), values.length === 1 ? values[0] : values];
-    }));
+  if (element("tags").value !== loaded.tags) {
+    const tags = tagsOf(element("tags").value);
     put(wanted, "select", Object.keys(tags).length ? { ...before.select, tags } : null);
   }
   return wanted;
@@ -101,10 +117,21 @@ async function sayWhatChanged() {
   say({ text: "Somebody has changed the file since you opened this page. Nothing was saved: load the page again, then make your change.", bad: true },
     ...changed.map((key) => `${key}: was ${JSON.stringify(before[key]) ?? "not there"}, is now ${JSON.stringify(found.definition[key]) ?? "not there"}`));
 }
+// The page of the saved group says what it could not be compared with.
+function keepWarnings(warnings) {
+  try { sessionStorage.setItem("drs-warnings", JSON.stringify(warnings)); } catch { /* the preview says the same */ }
+}
+function sayWarnings() {
+  try {
+    const warnings = JSON.parse(sessionStorage.getItem("drs-warnings") || "[]");
+    sessionStorage.removeItem("drs-warnings");
+    if (warnings.length) say("Saved.", ...warnings.map((text) => ({ text, bad: true })));
+  } catch { /* the preview says the same */ }
+}
 async function finish(answer, next) {
   if (answer.status === 412) { await sayWhatChanged(); return; }
   if (!answer.ok) { say(...problems(answer.found)); return; }
-  if (answer.found.is_saved) { location.href = next; return; }
+  if (answer.found.is_saved) { keepWarnings(answer.found.warnings); location.href = next; return; }
   say(`Not saved: ${answer.found.why_not}. Apply this change where the files come from:`, { tag: "pre", text: answer.found.patch });
 }
 async function save(event) {
@@ -129,7 +156,9 @@ if (editor) {
   element("region").value = before.region || "";
   element("connection").value = before.aws_conn_id || "";
   element("tags").value = tagLines(before.select?.tags);
+  for (const id of ["description", "region", "connection", "tags"]) loaded[id] = element(id).value;
   showMembers();
+  sayWarnings();
   let typed;
   element("find").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(guarded(find), 250); });
   element("preview").addEventListener("click", guarded(preview));

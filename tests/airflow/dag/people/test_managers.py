@@ -138,9 +138,58 @@ def test_a_part_is_judged_by_who_started_the_whole(limited):
     )
 
     ensure_may_start(a_context(None), "shop", RECOVERY, part)
+    ensure_may_start(cleared(a_context(None)), "shop", RECOVERY, part)  # by the step, which is tried again
     assert "mallory, who started this run" in refused(
         a_context(None), start=part.model_copy(update={"triggered_by": "mallory"})
     )
+
+
+def cleared(context):
+    context["dag_run"].clear_number = 1
+    return context
+
+
+def test_a_clear_does_not_start_anew_what_a_manager_has_started(limited):
+    """Bob clears the run that ann has started: Airflow still names ann."""
+    limited("ann")
+
+    assert refused(cleared(a_context("ann"))) == (
+        "the run of shop is refused, 1 reason; nothing was launched:\n"
+        "  - a recovery is started by recovery managers only (ann), and somebody has cleared this run, Airflow "
+        "does not say who: let one of them start a new run"
+    )
+    ensure_may_start(cleared(a_context("ann")), "shop", DRILL, None)
+    ensure_may_start(cleared(a_context("ann")), "shop", RECOVERY, None, is_resumed=True)
+    assert "and mallory, who started this run" in refused(cleared(a_context("mallory")))
+    limited("")
+    ensure_may_start(cleared(a_context("mallory")), "shop", RECOVERY, None)
+
+
+@pytest.mark.parametrize("leg", ["execute", "resume_check"])
+def test_a_preflight_that_has_waited_is_not_taken_for_one_that_was_cleared(limited, tmp_path, monkeypatch, leg):
+    limited("ann")
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    check = build_dag(read_folder(tmp_path).plans["shop"], tmp_path).task_dict["preflight.check"]
+    form = {name: param.value for name, param in check.dag.params.items()}
+    form |= {"mode": "recovery", "confirm": "shop", "reason": "the site is down"}
+    context = cleared(a_context("ann")) | {"params": form}
+    vars(context["dag_run"]).update(run_type="manual", run_after=AT, start_date=AT, logical_date=None)
+
+    class LooksError(Exception):
+        """It was let through."""
+
+    def look(*_):
+        raise LooksError
+
+    monkeypatch.setattr(type(check), "_ensure_readable", look)
+    monkeypatch.setattr(type(check), "_ensure_not_over", lambda *_: None)
+
+    if leg == "execute":
+        with pytest.raises(AirflowFailException, match="somebody has cleared this run"):
+            check.execute(context)
+    else:
+        with pytest.raises(LooksError):
+            check.resume_check(context, None)
 
 
 @pytest.mark.parametrize("purpose", ["recovery", "migration"])

@@ -8,6 +8,7 @@ from drs_provider.rules.roles.managers import (
     ManagersUnreadable,
     could_roll_back,
     read_managers,
+    why_not_begun_anew,
     why_not_rolled_back,
     why_not_started,
     with_roles,
@@ -147,6 +148,17 @@ def test_only_what_is_real_needs_a_manager_and_nothing_where_none_is_named(purpo
 )
 def test_who_starts_a_recovery(managers, starter, is_part, said):
     assert why_not_started(managers, RECOVERY, starter, is_part=is_part) == said
+
+
+@pytest.mark.parametrize("purpose", ALL_PURPOSES, ids=str)
+def test_what_only_managers_start_is_not_begun_anew_by_a_clear(purpose):
+    is_real = purpose in (RECOVERY, MIGRATION, FAILBACK)
+
+    assert why_not_begun_anew(EVERYBODY, purpose) is None
+    assert (why_not_begun_anew(NAMED, purpose) is not None) is is_real
+    assert why_not_begun_anew(NAMED, RECOVERY) == (
+        f"{START}, and somebody has cleared this run, Airflow does not say who: let one of them start a new run"
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,47 @@ def test_what_is_not_written_after_all_leaves_nothing(tmp_path):
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (NEW, 0o640)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_keeps_its_owner_and_group(tmp_path):
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(OLD)
+    path.chmod(0o660)
+    os.chown(path, 12345, 54321)
+
+    with staged(path, NEW) as write:
+        write()
+
+    found = path.stat()
+    assert (path.read_bytes(), found.st_uid, found.st_gid, found.st_mode & 0o777) == (NEW, 12345, 54321, 0o660)
+
+
+@pytest.mark.parametrize("group_is_kept", [True, False])
+def test_where_the_owner_cannot_be_kept_the_group_must_be(tmp_path, monkeypatch, group_is_kept):
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(OLD)
+    asked = []
+
+    def fchown(_descriptor, owner, group):
+        asked.append((owner, group))
+        if owner != -1 or not group_is_kept:
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    gid = path.stat().st_gid
+    if group_is_kept:
+        with staged(path, NEW) as write:
+            write()
+    else:
+        with (
+            pytest.raises(FolderReadOnlyError, match=rf"^shop\.yaml .* no longer belong to group {gid}$"),
+            staged(path, NEW),
+        ):
+            pass
+
+    assert asked == [(path.stat().st_uid, gid), (-1, gid)]
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (NEW if group_is_kept else OLD, [path])
+
+
 @pytest.mark.parametrize("content", [NEW, None])
 def test_a_link_is_changed_where_it_leads_to_and_not_here(tmp_path, content):
     (tmp_path / "real.yaml").write_bytes(OLD)

@@ -1,6 +1,7 @@
 """The inventory asks once, in the background, and keeps what it knows of accounts that do not answer."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -125,6 +126,68 @@ def test_nobody_waits_for_an_account_that_hangs_and_no_second_thread_asks_it(clo
 
     assert state.problem == "has not answered yet"
     assert account.calls.count("servers") == 1
+
+
+class Slow(FakeAccount):
+    """Answers when ``goes_on`` is set."""
+
+    def every_source_server(self):
+        self.goes_on.wait(10)
+        return super().every_source_server()
+
+
+def a_slow_account(**facts):
+    account = Slow(**facts)
+    account.goes_on = threading.Event()
+    return account
+
+
+@pytest.mark.parametrize("first", ["refuses", "hangs"])
+def test_only_the_first_try_of_an_account_is_waited_for(clock, first):
+    account = a_slow_account(error=AccessDenied("DescribeSourceServers", "AccessDeniedException", "no"))
+    inventory = Inventory(lambda _: account, clock)
+    if first == "refuses":
+        account.goes_on.set()
+        inventory.look([WEST])
+        account.goes_on.clear()
+        clock.forward(minutes=1)
+    else:
+        inventory.look([WEST], wait=0.05)
+
+    began = time.monotonic()
+    inventory.look([WEST], wait=5)
+    account.goes_on.set()
+
+    assert time.monotonic() - began < 2
+
+
+def test_somebody_who_looks_at_fewer_accounts_takes_nothing_from_who_waits(clock):
+    west, east = a_slow_account(servers=[server(1, "a")]), a_slow_account(region="us-east-1", servers=[server(2, "b")])
+    inventory = Inventory({WEST: west, EAST: east}.__getitem__, clock)
+    seen = []
+    waits = threading.Thread(target=lambda: seen.append(inventory.look([WEST, EAST], wait=5)))
+    waits.start()
+    while len(inventory._asked) < 2:
+        time.sleep(0.01)
+
+    inventory.look([WEST], wait=0)
+    inventory.look([WEST], wait=0)
+    west.goes_on.set()
+    east.goes_on.set()
+    waits.join(10)
+
+    assert [[found.hostname for found in state.servers] for state in seen[0]] == [["a"], ["b"]]
+    assert [state.targets for state in settled(inventory, WEST)] == [(WEST,)]
+
+
+def test_what_is_forgotten_while_somebody_waits_is_no_fault(clock):
+    inventory = Inventory(lambda _: FakeAccount(), clock)
+    inventory.look([WEST])
+    with inventory._changed:
+        inventory._asked.clear()
+
+        assert inventory._is_unheard(WEST) is False
+        assert [state.problem for state in inventory._states([WEST])] == ["has not answered yet"]
 
 
 def test_accounts_that_nobody_names_any_more_are_forgotten(clock):

@@ -52,7 +52,12 @@ def a_client(folder, records=(), readable=("drs.shop", "drs.crm"), kept=None):
 
     index = HistoryIndex(lambda: folder)
     past = PastRunsInMemory(records, kept)
-    access = Access(may_read_run=only_readable, readable_dags=lambda: set(readable), may_read_problems=lambda: True)
+    access = Access(
+        may_read_run=only_readable,
+        readable_dags=lambda: set(readable),
+        may_read_problems=lambda: True,
+        may_read_runs=lambda: None,
+    )
     app = FastAPI()
     mount(app, HistorySources(lambda: past, access, lambda: folder, lambda: NOW, index))
     index.look(past.records(readable), readable)
@@ -108,7 +113,9 @@ def test_a_run_is_told_with_its_figures_and_one_without_a_report_with_what_is_kn
     runs = {run["started_at"][8:10]: run for run in client.get(API).json()["runs"]}
 
     assert (runs["01"]["result"], runs["01"]["has_report"], runs["01"]["rto"]["outcome"]) == ("passed", True, "met")
-    assert runs["01"]["report"] == f"reports/drs.shop/{quote(runs['01']['run_id'], safe='')}/report.html"
+    assert runs["01"]["report"] == f"reports/drs.shop/{quote(runs['01']['run_id'], safe='')}?format=html"
+    as_json = client.get(f"/api/v1/{runs['01']['report']}".replace("=html", "=json"))
+    assert (as_json.status_code, as_json.json()["run"]["run_id"]) == (200, runs["01"]["run_id"])
     assert (runs["04"]["result"], runs["04"]["report"], runs["04"]["servers"]) == ("unknown", None, None)
     assert (runs["05"]["result"], runs["05"]["mode"], runs["05"]["duration_seconds"]) == ("running", "drill", None)
 
@@ -157,6 +164,50 @@ def test_exports_hold_all_that_is_asked_for_and_nothing_else(client):
     assert [row["run_id"] for row in as_json.json()] == [row["run_id"] for row in rows]
     assert as_csv.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     assert as_csv.headers["content-disposition"] == 'attachment; filename="drs-history-20261201T050000Z.csv"'
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_file_that_lacks_reports_is_refused_unless_it_is_wanted_so(tmp_path, form):
+    def broken():
+        raise OSError("disk")
+
+    past = PastRunsInMemory([a_record(0)])
+    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True, lambda: None)
+    app = FastAPI()
+    mount(app, HistorySources(lambda: past, access, broken, lambda: NOW, HistoryIndex(broken)))
+    client = TestClient(app)
+    client.get(API)
+
+    refused = client.get(f"{API}?format={form}")
+    wanted = client.get(f"{API}?format={form}&partial=true")
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert refused.json()["detail"] == (
+        "the store of the reports cannot be read: OSError: ask again in a few seconds, or take the file without these "
+        "figures with partial=true"
+    )
+    assert (wanted.status_code, wanted.headers["x-drs-problem"]) == (
+        200,
+        "the store of the reports cannot be read: OSError",
+    )
+    assert a_record(0).run_id in wanted.text
+
+
+def test_a_whole_file_says_nothing_of_what_it_lacks(client):
+    assert [name for name in client.get(f"{API}?format=csv").headers if name.startswith("x-drs-")] == []
+
+
+def test_links_to_reports_lead_to_the_run_in_airflow_and_not_out_of_its_frame(client):
+    for path in ("/history", f"/history-comparison?run={quote(name_of(0))}&run={quote(name_of(1))}"):
+        links = re.findall(r"<a ([^>]*)>report</a>", client.get(path).text)
+        assert links, path
+        assert all("data-airflow" in link and "/plugin/drs-run" in link for link in links), links
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+05:00", "9999-12-30"])
+def test_days_at_the_ends_of_time_are_answered(client, day):
+    for query in (f"since={quote(day)}", f"until={quote(day)}"):
+        assert client.get(f"/history?{query}").status_code in {200, 422}
 
 
 def test_the_series_of_plans_say_when_the_last_good_drill_was(client):
@@ -289,7 +340,7 @@ def test_a_plan_that_does_not_read_its_store_is_said_on_the_page(tmp_path):
 
     index = HistoryIndex(broken)
     past = PastRunsInMemory([a_record(0)])
-    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True)
+    access = Access(lambda: None, lambda: {"drs.shop"}, lambda: True, lambda: None)
     app = FastAPI()
     mount(app, HistorySources(lambda: past, access, broken, lambda: NOW, index))
     text = TestClient(app).get("/history").text
