@@ -25,6 +25,7 @@ from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Pause
+from drs_provider.rules.ahead.eligibility import is_left_stopped
 from drs_provider.rules.purpose import DRILL, PURPOSES, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
@@ -157,11 +158,18 @@ class StartWave(DrsStartRecoveryOperator):
         self.tags = life_tags(self.purpose, now=self._now(), lifetime=self.lifetime)
         # The others of a boot order are launched by the task that watches these; what waits stopped, all at once.
         first = stages(wave.servers)[0]
+        later = [server.server_id for server in self.servers if server.ahead and server.server_id not in first]
+        stopped = self._left_stopped(later)
         self.source_server_ids = [
-            server.server_id for server in self.servers if server.ahead or server.server_id in first
+            server.server_id for server in self.servers if server.server_id in stopped or server.server_id in first
         ]
         if self.ahead_task_id:
             self._remember_ahead(context)
+
+    def _left_stopped(self, servers: Sequence[str]) -> frozenset[str]:
+        """Return those of these servers that DRS leaves stopped when it launches them, as their settings are now."""
+        configurations = self.hook.launch_configurations(servers) if servers else {}
+        return frozenset(server for server, found in configurations.items() if is_left_stopped(found))
 
     def _launched_ahead(self, context: Context) -> "Launch | None":
         """Return what was launched of the wave before its turn; None: nothing was."""

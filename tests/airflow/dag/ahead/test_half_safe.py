@@ -1,0 +1,97 @@
+"""Runs that launch ahead where something that they rely on is not as it should be; in simulated time."""
+
+import dataclasses
+
+import pytest
+from drs_provider.dag.waves.launch_ahead import LaunchAhead
+from drs_provider.dag.waves.settings import ApplyWaveSettings
+
+from benchmarks.kill_sweep.judge import problems
+from benchmarks.kill_sweep.kinds import DB, WEB, kind_of
+from benchmarks.kill_sweep.lives import dag_of
+
+pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default"), pytest.mark.timeout(600)]
+
+KIND = kind_of("ahead")
+AHEAD = ("database.launch_ahead", "web.launch_ahead")
+
+
+def with_plan(*edits, **more):
+    plan = KIND.plan
+    for was, now in edits:
+        assert was in plan
+        plan = plan.replace(was, now)
+    return dataclasses.replace(KIND, plan=plan, **more)
+
+
+def launches(record):
+    """By server, its launch jobs as they went: created and ended at."""
+    found = {}
+    for job in record.jobs:
+        for server in job["participatingServers"]:
+            found.setdefault(server["sourceServerID"], []).append((job["creationDateTime"], job["endDateTime"]))
+    return found
+
+
+def in_turn(record):
+    """Whether the second server was launched once, and after the launch of the first had ended."""
+    found = launches(record)
+    ((_, ended),), ((began, _),) = found[DB], found[WEB]
+    return began >= ended
+
+
+@pytest.fixture
+def nothing_applied(monkeypatch):
+    """Somebody marks the tasks that apply launch settings as successful: they leave no record."""
+    monkeypatch.setattr(ApplyWaveSettings, "execute", lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("nothing_applied")
+def test_what_drs_would_start_at_once_is_not_launched_ahead_but_in_its_turn(live):
+    record, runs = live()
+
+    assert list(problems(KIND.expected, record)) == []
+    assert {name: runs[-1].states[name] for name in AHEAD} == dict.fromkeys(AHEAD, "skipped")
+    assert in_turn(record)
+
+
+@pytest.mark.usefixtures("nothing_applied")
+def test_servers_that_boot_later_are_launched_at_once_only_where_drs_leaves_them_stopped(live):
+    one = with_plan(
+        (f"servers: [{DB}]", f"servers: [{DB}, {{id: {WEB}, order: 2}}]"),
+        (f"kind: ProtectionGroup\nname: web\nregion: us-west-2\nservers: [{WEB}]\n---\n", ""),
+        ("  - {name: web, groups: [web]}\n", ""),
+    )
+    record, runs = live(kind=one)
+
+    assert record.report["verdict"] == "completed", record.report["verdict_reason"]
+    assert runs[-1].states["database.launch_ahead"] == "skipped"
+    assert in_turn(record)
+
+
+def test_an_error_that_nobody_expects_leaves_the_launch_to_the_wave(live, monkeypatch):
+    def finish(self, context, launch):
+        raise ZeroDivisionError("no such luck")
+
+    monkeypatch.setattr(LaunchAhead, "finish", finish)
+    record, runs = live()
+
+    assert list(problems(KIND.expected, record)) == []
+    assert {name: runs[-1].states[name] for name in AHEAD} == dict.fromkeys(AHEAD, "skipped")
+    assert not in_turn(record)  # its jobs had been started, and were taken up
+
+
+def test_the_end_of_a_run_knows_the_jobs_that_were_started_ahead(tmp_path):
+    plan = with_plan(
+        ("rpo: 5m", "rpo: 5m\nrecovery: {commit: {approvers: [ann, bob]}}"),
+        ("network: shared", "network: shared, keep_for: 1h, max_cost: 100"),
+    )
+    tasks = dag_of(plan, tmp_path).task_dict
+    known = {
+        name: set(task.start_task_ids)
+        for name, task in tasks.items()
+        if name.startswith("finish.") and hasattr(task, "start_task_ids")
+    }
+    everything = {*AHEAD, "database.start_recovery", "web.start_recovery"}
+
+    assert known == dict.fromkeys(["finish.keep", "finish.commit", "finish.roll_back", "finish.clean_up"], everything)
