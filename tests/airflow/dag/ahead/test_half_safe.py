@@ -1,10 +1,13 @@
 """Runs that launch ahead where something that they rely on is not as it should be; in simulated time."""
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
+from drs_provider import clock
 from drs_provider.dag.waves.launch_ahead import LaunchAhead
 from drs_provider.dag.waves.settings import ApplyWaveSettings
+from drs_provider.hooks.drs import DrsHook
 
 from benchmarks.kill_sweep.judge import problems
 from benchmarks.kill_sweep.kinds import DB, WEB, kind_of
@@ -95,3 +98,28 @@ def test_the_end_of_a_run_knows_the_jobs_that_were_started_ahead(tmp_path):
     everything = {*AHEAD, "database.start_recovery", "web.start_recovery"}
 
     assert known == dict.fromkeys(["finish.keep", "finish.commit", "finish.roll_back", "finish.clean_up"], everything)
+
+
+@pytest.mark.parametrize("network", ["shared", "isolated"])
+def test_an_instance_of_a_drill_that_drs_does_not_show_is_not_started_before_it_does(live, monkeypatch, network):
+    seen, shown = DrsHook.recovery_instances, []
+
+    def recovery_instances(self, **more):
+        found = list(seen(self, **more))
+        hidden = [instance for instance in found if instance["sourceServerID"] == WEB]
+        if hidden and not shown:
+            shown.append(clock.now() + timedelta(minutes=3))
+        return found if not shown or clock.now() >= shown[0] else [each for each in found if each not in hidden]
+
+    monkeypatch.setattr(DrsHook, "recovery_instances", recovery_instances)
+    drill = with_plan(("network: shared", f"network: {network}"), conf={"mode": "drill"})
+    record, _ = live(kind=drill)
+
+    assert record.report["verdict"] == "passed", record.report["verdict_reason"]
+    mine = {name for name, (server, _) in record.instances.items() if server == WEB}
+    (start,) = (
+        call
+        for call in record.calls
+        if call["operation"] == "StartInstances" and mine & {*call["request"]["InstanceIds"]}
+    )
+    assert start["at"] >= shown[0].timestamp()
