@@ -123,3 +123,34 @@ def test_an_instance_of_a_drill_that_drs_does_not_show_is_not_started_before_it_
         if call["operation"] == "StartInstances" and mine & {*call["request"]["InstanceIds"]}
     )
     assert start["at"] >= shown[0].timestamp()
+
+
+BREAKS = {"hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "x", "count": 1}
+DENIED = {"service": "drs", "operation": "UpdateLaunchConfiguration", "servers": [WEB], "do": "access_denied"}
+
+
+def disposition(simulator, server):
+    return simulator.client("drs").get_launch_configuration(sourceServerID=server)["launchDisposition"]
+
+
+def test_a_recovery_whose_wave_is_not_reached_leaves_nobodys_later_launch_stopped(live, one_simulator):
+    one_simulator.fault(BREAKS)
+    record, runs = live()
+
+    assert runs[-1].states["web.start_recovery"] == "upstream_failed"
+    assert [disposition(one_simulator, server) for server in (DB, WEB)] == ["STARTED", "STARTED"]
+    assert "Warning" not in record.report["verdict_reason"]
+
+
+def test_a_launch_setting_that_cannot_be_set_back_is_a_warning_and_keeps_no_other(live, one_simulator):
+    one_simulator.fault(BREAKS)
+
+    def people(run):
+        run.before_leg = lambda name: one_simulator.fault(DENIED) if name == "finish.look_over" else None
+
+    record, runs = live(people=people)
+
+    assert runs[-1].states["finish.look_over"] == "skipped"
+    assert [disposition(one_simulator, server) for server in (DB, WEB)] == ["STARTED", "STOPPED"]
+    assert " Warning: DRS leaves stopped what is launched of web1 (" in record.report["verdict_reason"]
+    assert "UpdateLaunchConfiguration" in record.report["verdict_reason"]
