@@ -34,7 +34,7 @@ from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.run.handover import Launch, PreflightResult, PreflightServer
+    from drs_provider.rules.run.handover import Launch, LaunchedJob, PreflightResult, PreflightServer
 
 
 class StartWave(DrsStartRecoveryOperator):
@@ -187,10 +187,24 @@ class StartWave(DrsStartRecoveryOperator):
         if launch is None or load(store, LaunchAttempt) is not None:
             return
         memory, request = Memory(store, max_tries=context["ti"].max_tries), self._request(context)
-        for number, job in enumerate(launch.jobs):
+        cleaned = self.cleaned_jobs(context)
+        there = [job for job in launch.jobs if job.job_id not in cleaned]
+        for number, job in enumerate(there):
             tags = request.own_tags(chunk=number, attempt=job.attempt)
             memory.keep_job(StartedJob(job_id=job.job_id, created_at=job.created_at, tags=tags, servers=job.servers))
-        memory.begin(launch.attempt)
+        # What is gone since is launched again, by the next attempt; it keeps what the one before has launched.
+        is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, launch.attempt)
+        memory.begin(launch.attempt + is_gone)
+
+    def _is_any_gone(self, jobs: "Sequence[LaunchedJob]", attempt: int) -> bool:
+        """Tell whether an instance is no more that was launched ahead; what DRS may not show yet is not gone."""
+        from drs_provider.rules.launch.job_assignment import gone_servers, launched_before
+        from drs_provider.rules.launch.jobs import own_job
+
+        known = [own_job(job) for job in self.hook.jobs([job.job_id for job in jobs])]
+        launched = launched_before([server for job in jobs for server in job.servers], known, attempt=attempt + 1)
+        instances = self.hook.recovery_instances(source_server_ids=tuple(launched)) if launched else ()
+        return bool(gone_servers(launched, instances, now=self._now()).gone)
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""

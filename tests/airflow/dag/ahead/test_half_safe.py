@@ -7,6 +7,8 @@ import pytest
 from drs_provider import clock
 from drs_provider.dag.waves.launch_ahead import LaunchAhead
 from drs_provider.dag.waves.settings import ApplyWaveSettings
+from drs_provider.dag.waves.watch import WatchWave
+from drs_provider.exceptions import RunRefused
 from drs_provider.hooks.drs import DrsHook
 
 from benchmarks.kill_sweep.judge import problems
@@ -154,3 +156,57 @@ def test_a_launch_setting_that_cannot_be_set_back_is_a_warning_and_keeps_no_othe
     assert [disposition(one_simulator, server) for server in (DB, WEB)] == ["STARTED", "STOPPED"]
     assert " Warning: DRS leaves stopped what is launched of web1 (" in record.report["verdict_reason"]
     assert "UpdateLaunchConfiguration" in record.report["verdict_reason"]
+
+
+def test_a_wave_that_was_not_reached_is_launched_again_once_its_instances_are_gone(live, one_simulator):
+    one_simulator.fault(BREAKS)
+
+    def then(run):
+        ec2 = one_simulator.client("ec2")
+        found = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])
+        names = [each["InstanceId"] for part in found["Reservations"] for each in part["Instances"]]
+        for name in names:
+            ec2.modify_instance_attribute(InstanceId=name, DisableApiTermination={"Value": False})
+        ec2.terminate_instances(InstanceIds=names)
+        one_simulator.advance("15m")
+        run.clear(["database.start_recovery"])
+        return True
+
+    record, _ = live(then=then)
+
+    assert record.report["verdict_reason"] == "All 2 servers in 2 waves were launched."
+    assert {server: len(jobs) for server, jobs in launches(record).items()} == {DB: 2, WEB: 2}
+
+
+def test_a_plan_that_is_edited_before_a_start_starts_nothing_more(live, monkeypatch):
+    prepare = WatchWave.prepare
+
+    def edited(self, context):
+        prepare(self, context)
+        self.__dict__["digest"] = "of another plan" if self.wave == "web" else self.digest
+
+    monkeypatch.setattr(WatchWave, "prepare", edited)
+    record, _ = live()
+
+    (web,) = record.report["waves"][1]["servers"]
+    assert web["reason"].startswith("prepared, not started: plan shop was edited during this run: started with ")
+    assert started(record) == {DB}
+
+
+def test_what_is_known_of_a_wave_is_left_where_nothing_of_it_may_be_started(live, monkeypatch):
+    def refuse(*_):
+        raise RunRefused("its network is not isolated any more")
+
+    monkeypatch.setattr("drs_provider.dag.waves.watch._Guard.ensure_may_start", refuse)
+    record, _ = live(kind=with_plan(conf={"mode": "drill"}))
+
+    (db,) = record.report["waves"][0]["servers"]
+    assert (db["status"], db["reason"]) == ("failed", "prepared, not started: its network is not isolated any more")
+    assert db["instance_id"] in record.instances
+    assert started(record) == set()
+
+
+def started(record):
+    """The servers whose instances were started."""
+    calls = (call for call in record.calls if call["operation"] == "StartInstances" and call["committed"])
+    return {record.instances[name][0] for call in calls for name in call["request"]["InstanceIds"]}
