@@ -436,6 +436,8 @@ class RunEvidence(EvidencePart):
     """What somebody wrote into the run past its tasks, by its place."""
     outside: dict[str, str] = Field(default_factory=dict)
     """What others have done to its jobs and instances while it went on, by id."""
+    left_stopped: dict[str, str] = Field(default_factory=dict)
+    """By server id, why DRS still leaves stopped what is launched of it, as the run had set it."""
     cancelled: str | None = None
     """Who ended the run before its end and how, without a full stop; ``None``: nobody did."""
     first_cause: FirstCause | None = None

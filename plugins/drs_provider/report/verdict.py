@@ -28,13 +28,26 @@ def judge(evidence: RunEvidence, objectives: ObjectiveResults) -> tuple[Outcome,
         outcome, why = _judge(evidence, objectives) if purpose.launches else _judge_check(evidence)
         why = _with_commit(why, evidence)
     cause = cause_that_counts(evidence, outcome)
+    after = f"{_left_stopped(evidence)}{_by_others(evidence, outcome)}"
     if cause is None:
-        return outcome, f"{why}{_by_others(evidence, outcome)}"
+        return outcome, f"{why}{after}"
     # A step or a task is named with its reason already: it is not said twice, nor is a long one that was cut.
     first = "" if cause.reason.removesuffix("…") in why else f" First cause: {cause.words}."
     return (
         outcome,
-        f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}{_by_others(evidence, outcome)}",
+        f"{why}{first}{f' Next step: {cause.next_step}.' if cause.next_step else ''}{after}",
+    )
+
+
+def _left_stopped(evidence: RunEvidence) -> str:
+    """Warn of launch settings that a launch ahead has left: the next launch would stay stopped, whoever starts it."""
+    names = {server.server_id: _name(server) for wave in evidence.waves for server in wave.servers}
+    left = [f"{names.get(server, server)} ({why})" for server, why in evidence.left_stopped.items()]
+    if not left:
+        return ""
+    return (
+        f" Warning: DRS leaves stopped what is launched of {some(left)}: in its console, "
+        'switch on "Start instance upon launch" for each.'
     )
 
 

@@ -46,7 +46,8 @@ class DrsInstancesTrigger(BaseTrigger):
     :param deadline: ISO instant after which the trigger fires ``timed_out``
     :param shown_by: ISO instant after which an instance that DRS does not show is not awaited any longer; None: it is
         until the deadline
-    :param look_at: ISO instant at which the trigger fires ``settled`` whatever is still on its way; None: it does not
+    :param look_at: ISO instant at which the trigger fires ``settled``, and not before, whatever is still on its way;
+        None: it fires once nothing is
     :param stopped_until: ISO instant until which a stopped instance is on its way: its start was accepted just now
     """
 
@@ -116,7 +117,8 @@ class DrsInstancesTrigger(BaseTrigger):
                 self.log.warning("%s; retrying in %.1f s", error, pause)
                 await sleep(pause)
                 continue
-            if not pending or (self.look_at is not None and now() >= parse_instant(self.look_at)):
+            # While a start that EC2 has refused is to be asked again, nothing is on its way, and it is not time yet.
+            if not pending if self.look_at is None else now() >= parse_instant(self.look_at):
                 return DrsInstancesEvent(outcome="settled", detail="")
             refusals = 0
             await sleep(max(desk.period for desk in desks) * jitter())

@@ -102,6 +102,7 @@ def test_an_instance_that_is_not_shown_is_not_awaited_for_ever(job, state, outco
         pytest.param("STOPPING", {"stopped_until": timedelta(seconds=30)}, timedelta(seconds=30), id="just stopped"),
         pytest.param("RUNNING", {"stopped_until": timedelta(seconds=30)}, timedelta(0), id="it runs at once"),
         pytest.param("PENDING", {"look_at": timedelta(seconds=16)}, timedelta(seconds=16), id="another is asked again"),
+        pytest.param("STOPPED", {"look_at": timedelta(seconds=16)}, timedelta(seconds=16), id="nothing is on its way"),
     ],
 )
 def test_what_was_started_may_still_be_called_stopped_and_what_was_refused_is_looked_at_again(

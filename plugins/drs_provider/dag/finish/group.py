@@ -189,7 +189,7 @@ def _keep(shape: "RunShape") -> None:
         keep_for=shape.plan.drill.keep_for,
         places=shape.targets,
         digest=shape.digest,
-        start_task_ids=shape.start_tasks,
+        start_task_ids=shape.launching_tasks,
         watch_task_ids=shape.watch_tasks,
         trigger_rule=TriggerRule.ALL_DONE,
     )
@@ -211,7 +211,7 @@ def _commit(shape: "RunShape") -> None:
         runnable=shape.runnable,
         places=shape.targets,
         digest=shape.digest,
-        start_task_ids=shape.start_tasks,
+        start_task_ids=shape.launching_tasks,
         trigger_rule=TriggerRule.ALL_DONE,
     )
     for place in shape.targets:
@@ -229,7 +229,7 @@ def _commit(shape: "RunShape") -> None:
             runnable=shape.runnable,
             place=place,
             digest=shape.digest,
-            start_task_ids=shape.start_tasks,
+            start_task_ids=shape.launching_tasks,
             settings_task_ids=settings,
             retries=_TRIES_AGAIN,
         ).as_teardown()
@@ -242,7 +242,7 @@ def _after_drill(shape: "RunShape", place: "PlanTarget") -> None:
         task_display_name=place.titled("Clean up"),
         place=place,
         digest=shape.digest,
-        start_task_ids=shape.start_tasks,
+        start_task_ids=shape.launching_tasks,
         retries=_TRIES_AGAIN,
     ).as_teardown()
     if place.restore_settings_task:

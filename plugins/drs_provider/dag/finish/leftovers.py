@@ -119,6 +119,7 @@ class LookOver(LeavesTimes, DrsOperator):
         if not found.running and found.may_change(clock.now()):
             self._look_again()
         if not found.running or clock.now() >= deadline:
+            self._start_again(context, found)
             return
         from drs_provider.triggers.jobs import DrsJobTrigger
 
@@ -131,6 +132,46 @@ class LookOver(LeavesTimes, DrsOperator):
             ),
             method_name=self.resume_look.__name__,
         )
+
+    def _start_again(self, context: Context, found: "FoundLaunches") -> None:
+        """Let DRS start again what anybody launches of the servers that the run wanted launched ahead, stopped.
+
+        Not while a job of the run may still launch one: DRS could start it before its turn. It never fails a recovery.
+        """
+        from drs_provider.services.settings.started_again import start_again
+
+        try:
+            servers = self._set_to_stay_stopped(context)
+            busy = {server: found.servers[server].words for server in servers if self._is_busy(found, server)}
+            left = start_again(self.hook, [server for server in servers if server not in busy]) | busy
+        except Exception as error:  # noqa: BLE001 - whatever it is: a recovery does not fail because of a last look
+            self.log.warning("whether DRS starts again what is launched of the servers is unknown: %s", error)
+            return
+        for server, why in left.items():
+            self.log.warning("%s: DRS leaves stopped what is launched of it: %s", server, why)
+        if left:
+            leave(context["ti"], found.model_copy(update={"left_stopped": left}))
+
+    @staticmethod
+    def _is_busy(found: "FoundLaunches", server: str) -> bool:
+        return server in found.servers and found.servers[server].is_running_job
+
+    def _set_to_stay_stopped(self, context: Context) -> list[str]:
+        """Give the servers here whose launch settings the run may have set so that a launch stays stopped."""
+        from drs_provider.rules.run.state import LeftDocuments, TaskPhase
+
+        left = LeftDocuments(snapshot_of(context))
+        preflight = left.preflight()
+        if preflight is None or was_refused_at_first(context):
+            return []
+        untouched = (TaskPhase.WAITING, TaskPhase.NOT_STARTED)
+        return [
+            server.server_id
+            for wave in left.snapshot.outline.waves
+            if any(left.snapshot.phase(task) not in untouched for task in wave.settings)
+            for server in preflight.servers_of(wave.name, self.place.target)
+            if server.ahead and server.is_started
+        ]
 
     def _unwatched(self, context: Context) -> "FoundLaunches":
         from drs_provider.rules.run.handover import FoundLaunches

@@ -1,6 +1,6 @@
 """The task that launches the servers of a wave before its turn, stopped: the wave itself starts their instances."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
@@ -9,8 +9,10 @@ from pydantic import JsonValue
 
 from drs_provider.dag.run_reader import preflight_result
 from drs_provider.dag.waves.start import StartWave
-from drs_provider.exceptions import DrsProviderError
+from drs_provider.exceptions import DrsProviderError, RunRefused
+from drs_provider.formatting import MANY, some
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.ahead.eligibility import is_left_stopped
 from drs_provider.rules.ahead.order import biggest_first
 from drs_provider.rules.run.shape import AskedBefore
 from drs_provider.services.signed import leave
@@ -51,6 +53,21 @@ class LaunchAhead(StartWave):
         super().prepare(context)
         self.source_server_ids = [server.server_id for server in sorted(ahead, key=biggest_first)]
 
+    def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
+        """Look once more, right before a job, whether DRS would leave what it launches stopped.
+
+        :raises RunRefused: it would start some at once, before their wave's turn
+        """
+        points = super().points_of(context, servers)
+        configurations = self.hook.launch_configurations(servers)
+        names = {server.server_id: server.hostname for server in self.servers}
+        if started := [server for server in servers if not is_left_stopped(configurations[server])]:
+            raise RunRefused(
+                f"DRS would start {some([names[server] for server in started], MANY)} at once: the launch settings do "
+                "not say that what is launched stays stopped. Nothing of this job was started"
+            )
+        return points
+
     def finish(self, context: Context, launch: "Launch") -> None:
         """Leave the jobs for the wave's start."""
         count = sum(len(job.servers) for job in launch.jobs)
@@ -68,9 +85,23 @@ class LaunchAhead(StartWave):
             self._leave_begun(context)
             words = f"not launched ahead; wave {self.wave} looks again in its turn: {error}"
             raise AirflowSkipException(words) from error
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            # Whatever it is: a task that has failed would keep its wave from ever being started.
+            self.log.exception("This should not happen, and is left to the wave, which looks again in its turn")
+            self._leave_begun(context)
+            words = f"not launched ahead; wave {self.wave} looks again in its turn: {type(error).__name__}: {error}"
+            raise AirflowSkipException(words) from error
 
     def _leave_begun(self, context: Context) -> None:
-        """Leave the jobs that were started before something was refused."""
+        """Leave the jobs that were started before something was refused; the wave finds them by their tags as well."""
+        try:
+            self._leave_jobs(context)
+        except Exception:
+            self.log.exception("Which jobs were started is not left for the wave, which looks for them by their tags")
+
+    def _leave_jobs(self, context: Context) -> None:
         from drs_provider.rules.launch.tags import attempt_of
         from drs_provider.rules.run.handover import Launch, LaunchedJob
         from drs_provider.services.launch.launch_memory import Memory

@@ -25,6 +25,7 @@ from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Pause
+from drs_provider.rules.ahead.eligibility import is_left_stopped
 from drs_provider.rules.purpose import DRILL, PURPOSES, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
@@ -33,7 +34,7 @@ from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.run.handover import Launch, PreflightResult, PreflightServer
+    from drs_provider.rules.run.handover import Launch, LaunchedJob, PreflightResult, PreflightServer
 
 
 class StartWave(DrsStartRecoveryOperator):
@@ -157,11 +158,18 @@ class StartWave(DrsStartRecoveryOperator):
         self.tags = life_tags(self.purpose, now=self._now(), lifetime=self.lifetime)
         # The others of a boot order are launched by the task that watches these; what waits stopped, all at once.
         first = stages(wave.servers)[0]
+        later = [server.server_id for server in self.servers if server.ahead and server.server_id not in first]
+        stopped = self._left_stopped(later)
         self.source_server_ids = [
-            server.server_id for server in self.servers if server.ahead or server.server_id in first
+            server.server_id for server in self.servers if server.server_id in stopped or server.server_id in first
         ]
         if self.ahead_task_id:
             self._remember_ahead(context)
+
+    def _left_stopped(self, servers: Sequence[str]) -> frozenset[str]:
+        """Return those of these servers that DRS leaves stopped when it launches them, as their settings are now."""
+        configurations = self.hook.launch_configurations(servers) if servers else {}
+        return frozenset(server for server, found in configurations.items() if is_left_stopped(found))
 
     def _launched_ahead(self, context: Context) -> "Launch | None":
         """Return what was launched of the wave before its turn; None: nothing was."""
@@ -179,10 +187,24 @@ class StartWave(DrsStartRecoveryOperator):
         if launch is None or load(store, LaunchAttempt) is not None:
             return
         memory, request = Memory(store, max_tries=context["ti"].max_tries), self._request(context)
-        for number, job in enumerate(launch.jobs):
+        cleaned = self.cleaned_jobs(context)
+        there = [job for job in launch.jobs if job.job_id not in cleaned]
+        for number, job in enumerate(there):
             tags = request.own_tags(chunk=number, attempt=job.attempt)
             memory.keep_job(StartedJob(job_id=job.job_id, created_at=job.created_at, tags=tags, servers=job.servers))
-        memory.begin(launch.attempt)
+        # What is gone since is launched again, by the next attempt; it keeps what the one before has launched.
+        is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, launch.attempt)
+        memory.begin(launch.attempt + is_gone)
+
+    def _is_any_gone(self, jobs: "Sequence[LaunchedJob]", attempt: int) -> bool:
+        """Tell whether an instance is no more that was launched ahead; what DRS may not show yet is not gone."""
+        from drs_provider.rules.launch.job_assignment import gone_servers, launched_before
+        from drs_provider.rules.launch.jobs import own_job
+
+        known = [own_job(job) for job in self.hook.jobs([job.job_id for job in jobs])]
+        launched = launched_before([server for job in jobs for server in job.servers], known, attempt=attempt + 1)
+        instances = self.hook.recovery_instances(source_server_ids=tuple(launched)) if launched else ()
+        return bool(gone_servers(launched, instances, now=self._now()).gone)
 
     def _ensure_agreed(self, context: Context, preflight: "PreflightResult") -> None:
         """Look for the recorded answers of those who were asked: "Mark success" on their tasks records nothing."""

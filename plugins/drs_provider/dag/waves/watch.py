@@ -17,7 +17,7 @@ from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
-from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, RunRefused
 from drs_provider.formatting import duration
 from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
@@ -172,9 +172,13 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         if not self.rounds.prepared:
             return super().settle(context, found, deadline, is_over=is_over)
         order = self._why_not_started(context)
-        why = order or (self._nobody_waits() if is_over else None)
+        why = order or self._plan_changed() or (self._nobody_waits() if is_over else None)
         with asking_later(self, self.look_again, until=deadline, kwargs={"deadline": deadline.isoformat()}):
-            step = start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=why)
+            try:
+                step = start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=why)
+            except RunRefused as refusal:
+                self._leave_known(context, found, str(refusal))
+                raise
         self.__dict__["held_back"] = bool(order and step.held_back)
         holder = {result.server_id: result.job_id or "" for result in step.results}
         settled = [
@@ -196,6 +200,20 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         if self.passed_over is not None:
             return self.passed_over.message
         return cancelled_watch(context, self.start_task_ids)
+
+    def _plan_changed(self) -> str | None:
+        """Say that the plan was edited since the run began: what was launched before is seen through, no more."""
+        known = self.rounds.preflight.digest
+        return None if known == self.digest else str(PlanChanged(self.plan, known, self.digest))
+
+    def _leave_known(self, context: Context, found: "list[LaunchResults]", why: str) -> None:
+        """Leave what is known of the wave where nothing of it may be started any more."""
+        from drs_provider.rules.run.handover import EndedJobs, ServerResults
+        from drs_provider.services.launch.prepared_rounds import start_prepared
+
+        known = start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=why)
+        leave(context["ti"], ServerResults(servers=known.results))
+        leave(context["ti"], EndedJobs(jobs=tuple(job for part in found for job in part.jobs)))
 
     def _nobody_waits(self) -> str:
         return f"the {duration(timedelta(seconds=self.timeout))} of the wave's timeout are over"

@@ -88,6 +88,7 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
         orders=left.given_orders().orders,
         edited=tuple(_refused_orders(left, shape)),
         outside=left.outside_changes,
+        left_stopped=left.left_stopped,
         cancelled=state.cancelled,
         first_cause=first_cause(state),
         finished_at=now,

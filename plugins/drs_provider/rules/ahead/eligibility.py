@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drs_provider.formatting import plural, some
+from drs_provider.rules.answers import Answer
 from drs_provider.rules.purpose import Purpose
 from drs_provider.rules.settings.values import Settings
 
@@ -64,6 +65,11 @@ def settings_in_turn(settings: Settings) -> dict[str, Any]:
     It is started, unless the plan wants it stopped: an earlier run that broke off may have left it stopped in DRS.
     """
     return {"disposition": "started", **settings}
+
+
+def is_left_stopped(configuration: Answer) -> bool:
+    """Tell whether DRS leaves an instance stopped when it launches it, as its launch configuration is now."""
+    return configuration.get("launchDisposition") == "STOPPED"
 
 
 def ahead_notes(where: str, waves: Mapping[str, Iterable[AheadCandidate]], purpose: Purpose) -> tuple[str, ...]:

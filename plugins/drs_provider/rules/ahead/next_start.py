@@ -104,7 +104,7 @@ def next_action(  # noqa: PLR0911 - one line per state
     if server.launched == "failed":
         return _lost(server, server.reason or "its launch failed")
     if server.state is None:
-        return NextAction("wait", "DRS does not show its instance yet")
+        return NextAction("wait", "DRS does not show its instance yet", at=now + SETTLES_WITHIN)
     if server.state in _ENDING:
         return _lost(server, f"its instance is {server.state}")
     if server.state == "STOPPING":

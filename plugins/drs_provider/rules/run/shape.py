@@ -383,6 +383,11 @@ class RunShape:
         return tuple(task for wave in self.waves for task in wave.start_tasks)
 
     @property
+    def launching_tasks(self) -> tuple[str, ...]:
+        """Everything that launches, in its wave's turn or ahead of it: the jobs of a run are known from these."""
+        return tuple(task for wave in self.waves for task in (*wave.launch_ahead_tasks, *wave.start_tasks))
+
+    @property
     def watch_tasks(self) -> Mapping[str, str]:
         """What knows what became of the servers, by wave; waves of steps only have none."""
         return {wave.name: wave.watch_task for wave in self.waves if wave.watch_task}

@@ -313,7 +313,7 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
     goes_on = (f"; then {joined(later)}" if later else "; nothing comes after it") + _if_paused_yet(run)
     if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
         steps = joined([step.name for step in wave.steps if _has_failed(step)])
-        return GoOn(failed, failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
+        return GoOn((*outline.aheads, *failed), failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
     if _cuts_over(run):
         raise RunRefused(
             f"cannot continue past wave {wave.name}: what is after it would be protected from the origin while it "
@@ -323,11 +323,11 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
     begun = _launch(outline)
     if len(broken) < len(outline.starts) or wave.jobs:
         message = f"wave {wave.name} is left as it is, {wave.launched} of {len(wave.servers or ())} servers launched"
-        return GoOn((*gates, *begun), (*gates, *(broken or begun[-1:])), f"{message}{goes_on}")
+        return GoOn(_once(*gates, *outline.aheads, *begun), (*gates, *(broken or begun[-1:])), f"{message}{goes_on}")
     before = tuple(step.task for step in outline.before)
     ahead = (task for task in before if task in failed)
     return GoOn(
-        (*gates, *before, *begun),
+        _once(*gates, *outline.aheads, *before, *begun),
         (*gates, *ahead, *outline.starts),
         f"wave {wave.name} is left out: nothing of it is launched{goes_on}",
     )
@@ -469,9 +469,13 @@ def _has_failed(step: StepState) -> bool:
     return step.status is StepStatus.FAILED or step.cause is Cause.CANCELLED
 
 
+def _once(*tasks: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tasks))
+
+
 def _failed_gates(run: RunView, outline: WaveOutline) -> tuple[str, ...]:
     """Give what failed ahead of a launch: while it stays failed, nothing behind it runs."""
-    return tuple(task for task in (*outline.gates, *outline.settings) if run.ended_as(task, "failed"))
+    return tuple(task for task in (*outline.gates, *outline.settings, *outline.aheads) if run.ended_as(task, "failed"))
 
 
 def _is_cut_off(run: RunView, wave: WaveState) -> str:

@@ -22,13 +22,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LaunchResults:
-    """What one account and Region said of a launch; ``pending`` maps servers that are not ready yet to their job."""
+    """What one account and Region said of a launch.
+
+    ``pending`` maps servers that are not ready yet to their job; ``hidden``: those whose instance DRS does not show.
+    """
 
     launch: Launch
     region: str
     jobs: tuple[EndedJob, ...]
     results: tuple[ServerResult, ...]
     pending: Mapping[str, str]
+    hidden: frozenset[str] = frozenset()
 
 
 def find(
@@ -57,7 +61,8 @@ def find(
         else EndedJob(job_id=job_id, created_at=known[job_id].created_at, forgotten=True)
         for job_id in launch.job_ids
     )
-    return LaunchResults(launch, hook.region, jobs, results, {server: holder[server] for server in pending})
+    hidden = frozenset(server for server, job_id in holder.items() if evidence.instance(job_id, server) is None)
+    return LaunchResults(launch, hook.region, jobs, results, {server: holder[server] for server in pending}, hidden)
 
 
 def unknown_results(launch: Launch, members: Mapping[str, LaunchMember], why: str) -> LaunchResults:

@@ -11,6 +11,7 @@ from drs_provider.services.settings.apply import apply_all
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.run.handover import InstanceChecks
     from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.services.launch.wave_rounds import WaveRounds
 
@@ -27,8 +28,11 @@ def start_prepared(
     :raises AwsError: AWS does not answer now (``retryable``): look again later
     """
     results = [result for part in found for result in part.results]
+    unproven: set[str] = set()
     if order is None and any(_is_prepared(rounds, result) for result in results):
-        results = list(rounds.look_after_instances(results)[0])  # before they run: none of a drill's in production
+        judged, checks = rounds.look_after_instances(results)  # before they run: none of a drill's in production
+        unproven = _unproven(rounds, results, checks)
+        results = list(judged)
     checked = {result.server_id: result for result in results}
     progress = rounds.progress(results, allows)
     seen = [
@@ -36,6 +40,7 @@ def start_prepared(
             rounds.hook_of(part.launch),
             [checked[result.server_id] for result in part.results],
             frozenset(part.pending),
+            part.hidden | unproven,
         )
         for part in found
     ]
@@ -81,4 +86,12 @@ def set_started(rounds: "WaveRounds", results: Iterable[ServerResult]) -> None:
 
 
 def _is_prepared(rounds: "WaveRounds", result: ServerResult) -> bool:
-    return result.server_id in rounds.prepared and (result.status, result.instance_state) == ("launched", "STOPPED")
+    return result.server_id in rounds.prepared and result.instance_state == "STOPPED"
+
+
+def _unproven(rounds: "WaveRounds", results: Iterable[ServerResult], checks: "InstanceChecks") -> set[str]:
+    """Give a drill's servers whose very instance nobody has looked at: it may be outside of the drill's network."""
+    if not rounds.purpose.is_temporary:
+        return set()
+    looked = {server: check.instance_id for server, check in checks.servers.items() if check.instance_id}
+    return {result.server_id for result in results if looked.get(result.server_id) != result.instance_id}

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeenLaunch:
-    """What one account and Region said of the wave's servers there; ``pending``: those that may still become ready."""
+    """What one account and Region said of the wave's servers there.
+
+    :param pending: those that may still become ready
+    :param unproven: those of which nobody has seen now where their instance is: none of them is started
+    """
 
     hook: "DrsHook"
     results: Sequence[ServerResult]
     pending: frozenset[str] = frozenset()
+    unproven: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,15 @@ class PreparedWave:
         """
         results = {result.server_id: result for launch in seen for result in launch.results}
         pending = {server for launch in seen for server in launch.pending}
+        unproven = {server for launch in seen for server in launch.unproven}
         if order is not None:
             return self._ended(results, pending, order)
         now, tries = self.clock(), self._tries()
-        step = self._step(results, pending, tries)
+        step = self._step(results, pending, tries, unproven)
         asked, before = step.all_that("start"), tries
         if asked:
             tries = self._start(seen, asked, tries)
-            step = self._step(results, pending, tries)
+            step = self._step(results, pending, tries, unproven)
         names = {server: results[server].instance_id or "" for server in asked}
         fresh = {server: tries[name][-1] for server, name in names.items() if tries.get(name) != before.get(name)}
         awaited = {
@@ -108,13 +114,19 @@ class PreparedWave:
         )
 
     def _step(
-        self, results: Mapping[str, ServerResult], pending: set[str], tries: Mapping[str, Sequence[InstanceStart]]
+        self,
+        results: Mapping[str, ServerResult],
+        pending: set[str],
+        tries: Mapping[str, Sequence[InstanceStart]],
+        unproven: set[str],
     ) -> WaveStep:
+        def known(server: PreflightServer) -> AheadServer:
+            found = self._ahead(server, results.get(server.server_id), pending, tries)
+            is_unproven = server.server_id in unproven and found.launched == "yes" and found.state == "STOPPED"
+            return replace(found, state=None) if is_unproven else found
+
         return wave_step(
-            [
-                [self._ahead(server, results.get(server.server_id), pending, tries) for server in self._stage(ids)]
-                for ids in stages(self.servers)
-            ],
+            [[known(server) for server in self._stage(ids)] for ids in stages(self.servers)],
             is_turn=True,
             ready=self.ready,
             allows=self.allows,

@@ -280,3 +280,16 @@ def test_an_instance_that_runs_and_is_not_ready_is_awaited_and_its_reason_is_tol
     said = {"status_checks": "EC2's status checks say: not yet"}.get(ready, "not yet")
 
     assert dict(found.awaited) == {"a": said}
+
+
+def test_what_nobody_has_seen_in_its_place_is_not_started_and_is_awaited():
+    wave = Wave(server("a"), server("b"))
+    (seen,) = wave.seen()
+    hidden = SeenLaunch(seen.hook, seen.results, frozenset(["a"]), unproven=frozenset(["a"]))
+    prepared = PreparedWave(wave.servers, "running", tolerance("0"), wave.store, lambda: NOW)
+    found = prepared.go_on([hidden])
+
+    assert (found.started, wave.ec2.calls) == (("b",), [["i-b"]])
+    assert found.awaited["a"] == "DRS does not show its instance yet"
+    assert found.stopped_until == NOW + SETTLES_WITHIN
+    assert prepared.go_on(wave.seen()).started == ("a",)

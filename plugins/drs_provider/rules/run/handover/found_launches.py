@@ -91,7 +91,8 @@ class FoundLaunches(Document):
 
     ``lost``: by server id, instances that a task had seen launched and that are no more.
     ``running``: those of its jobs that DRS still worked on. ``ended_at``: when the last of the others ended.
-    ``problem``: why nobody could look, so nothing is known.
+    ``problem``: why nobody could look, so nothing is known. ``left_stopped``: by server id, why DRS still leaves
+    stopped what anybody launches of it, as the run had set it to launch ahead.
     """
 
     KEY: ClassVar[str] = "found_launches"
@@ -102,6 +103,7 @@ class FoundLaunches(Document):
     running: tuple[str, ...] = ()
     ended_at: OptionalInstant = None
     problem: str | None = None
+    left_stopped: dict[str, str] = Field(default_factory=dict)
 
     def may_change(self, now: datetime) -> bool:
         """Tell whether a later look may see more: DRS shows an instance that it has just launched not at once."""

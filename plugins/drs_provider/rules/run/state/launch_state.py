@@ -77,7 +77,7 @@ class _Launch:
         return self._not_begun()
 
     def _not_begun(self) -> Judgement:
-        ahead = (*self.wave.gates, *self.wave.settings)
+        ahead = (*self.wave.gates, *self.wave.settings, *self.wave.aheads)
         if self.snapshot.is_final or any(self.snapshot.phase(task) is TaskPhase.FAILED for task in ahead):
             return Judgement(WaveStatus.NOT_STARTED)
         return judge_gates(self.wave, self.snapshot)

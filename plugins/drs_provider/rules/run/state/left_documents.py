@@ -179,6 +179,13 @@ class LeftDocuments:
         return {server: lost for document in found if document for server, lost in document.lost.items()}
 
     @cached_property
+    def left_stopped(self) -> dict[str, str]:
+        """Give by server id why DRS still leaves stopped what is launched of it, although a recovery is over."""
+        looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)
+        found = (self.of(task, FoundLaunches) for task in looks)
+        return {server: why for document in found if document for server, why in document.left_stopped.items()}
+
+    @cached_property
     def outside_changes(self) -> dict[str, str]:
         """Give what others have done to the run's jobs and instances, by id, as its last look has found."""
         looks = names.tasks_that(self.snapshot.tasks, names.FINISH_GROUP, names.LOOK_OVER)

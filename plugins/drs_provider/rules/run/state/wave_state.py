@@ -282,7 +282,7 @@ class _Wave:
             return Cause.STEP, _words(step)
         if step := cancelled_step(self.before):
             return Cause.CANCELLED, step.reason
-        for task in (*self.outline.gates, *self.outline.settings):
+        for task in (*self.outline.gates, *self.outline.settings, *self.outline.aheads):
             if words := self.left.error(task):
                 return (Cause.ANSWER if names.does(task, names.PAUSE) else Cause.TASK), words
         if not self._is_cut_off():
