@@ -135,40 +135,40 @@ def disposition(simulator, server):
     return simulator.client("drs").get_launch_configuration(sourceServerID=server)["launchDisposition"]
 
 
-def test_a_recovery_whose_wave_is_not_reached_leaves_nobodys_later_launch_stopped(live, one_simulator):
-    one_simulator.fault(BREAKS)
+def test_a_recovery_whose_wave_is_not_reached_leaves_nobodys_later_launch_stopped(live, swept_simulator):
+    swept_simulator.fault(BREAKS)
     record, runs = live()
 
     assert runs[-1].states["web.start_recovery"] == "upstream_failed"
-    assert [disposition(one_simulator, server) for server in (DB, WEB)] == ["STARTED", "STARTED"]
+    assert [disposition(swept_simulator, server) for server in (DB, WEB)] == ["STARTED", "STARTED"]
     assert "Warning" not in record.report["verdict_reason"]
 
 
-def test_a_launch_setting_that_cannot_be_set_back_is_a_warning_and_keeps_no_other(live, one_simulator):
-    one_simulator.fault(BREAKS)
+def test_a_launch_setting_that_cannot_be_set_back_is_a_warning_and_keeps_no_other(live, swept_simulator):
+    swept_simulator.fault(BREAKS)
 
     def people(run):
-        run.before_leg = lambda name: one_simulator.fault(DENIED) if name == "finish.look_over" else None
+        run.before_leg = lambda name: swept_simulator.fault(DENIED) if name == "finish.look_over" else None
 
     record, runs = live(people=people)
 
     assert runs[-1].states["finish.look_over"] == "skipped"
-    assert [disposition(one_simulator, server) for server in (DB, WEB)] == ["STARTED", "STOPPED"]
+    assert [disposition(swept_simulator, server) for server in (DB, WEB)] == ["STARTED", "STOPPED"]
     assert " Warning: DRS leaves stopped what is launched of web1 (" in record.report["verdict_reason"]
     assert "UpdateLaunchConfiguration" in record.report["verdict_reason"]
 
 
-def test_a_wave_that_was_not_reached_is_launched_again_once_its_instances_are_gone(live, one_simulator):
-    one_simulator.fault(BREAKS)
+def test_a_wave_that_was_not_reached_is_launched_again_once_its_instances_are_gone(live, swept_simulator):
+    swept_simulator.fault(BREAKS)
 
     def then(run):
-        ec2 = one_simulator.client("ec2")
+        ec2 = swept_simulator.client("ec2")
         found = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["stopped"]}])
         names = [each["InstanceId"] for part in found["Reservations"] for each in part["Instances"]]
         for name in names:
             ec2.modify_instance_attribute(InstanceId=name, DisableApiTermination={"Value": False})
         ec2.terminate_instances(InstanceIds=names)
-        one_simulator.advance("15m")
+        swept_simulator.advance("15m")
         run.clear(["database.start_recovery"])
         return True
 

@@ -31,13 +31,13 @@ def starts_of(record):
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["killed", "taken over"])
 @pytest.mark.parametrize("at", POINTS)
-def test_a_death_after_a_call_starts_nothing_twice_and_forgets_nothing(live, one_simulator, at, elsewhere):
+def test_a_death_after_a_call_starts_nothing_twice_and_forgets_nothing(live, swept_simulator, at, elsewhere):
     """Where its Airflow is lost too, another one with an empty database goes on from what the cloud says."""
     record, _ = live(Death(at=at, writes_only=True), elsewhere=elsewhere)
 
     assert list(problems(kind_of("ahead").expected, record, is_elsewhere=elsewhere)) == []
     assert starts_of(record) == [DB, WEB]
-    assert dispositions(one_simulator) == {"STARTED"}
+    assert dispositions(swept_simulator) == {"STARTED"}
 
 
 def dispositions(simulator):
@@ -46,9 +46,9 @@ def dispositions(simulator):
     return {drs.get_launch_configuration(sourceServerID=server)["launchDisposition"] for server in (DB, WEB)}
 
 
-def test_a_recovery_in_waves_of_the_same_plan_is_launched_wave_by_wave_and_started(live, one_simulator):
+def test_a_recovery_in_waves_of_the_same_plan_is_launched_wave_by_wave_and_started(live, swept_simulator):
     """An earlier run has broken off and left the setting by which DRS leaves instances stopped."""
-    one_simulator.client("drs").update_launch_configuration(sourceServerID=WEB, launchDisposition="STOPPED")
+    swept_simulator.client("drs").update_launch_configuration(sourceServerID=WEB, launchDisposition="STOPPED")
     kind = kind_of("ahead")
     record, runs = live(kind=dataclasses.replace(kind, conf={**kind.conf, "launch": "in_waves"}))
 
@@ -58,11 +58,11 @@ def test_a_recovery_in_waves_of_the_same_plan_is_launched_wave_by_wave_and_start
         "database.launch_ahead": "skipped",
         "web.launch_ahead": "skipped",
     }
-    assert dispositions(one_simulator) == {"STARTED"}
+    assert dispositions(swept_simulator) == {"STARTED"}
 
 
-def test_retrying_the_failed_wave_starts_what_was_prepared(live, one_simulator, tmp_path):
-    one_simulator.fault({"hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "x", "count": 1})
+def test_retrying_the_failed_wave_starts_what_was_prepared(live, swept_simulator, tmp_path):
+    swept_simulator.fault({"hostname": "db1", "do": "fail_at", "event": "CONVERSION_START", "error": "x", "count": 1})
     said = {}
 
     def then(run):
@@ -85,8 +85,8 @@ def test_retrying_the_failed_wave_starts_what_was_prepared(live, one_simulator, 
     assert starts_of(record) == [WEB]  # the other is launched again in its turn, and started by DRS
 
 
-def test_jobs_that_drs_shows_late_are_not_started_twice(live, one_simulator):
-    one_simulator.fault({"do": "invisible_for", "seconds": 110})
+def test_jobs_that_drs_shows_late_are_not_started_twice(live, swept_simulator):
+    swept_simulator.fault({"do": "invisible_for", "seconds": 110})
     record, runs = live()
 
     assert list(problems(kind_of("ahead").expected, record)) == []
@@ -95,8 +95,8 @@ def test_jobs_that_drs_shows_late_are_not_started_twice(live, one_simulator):
     assert runs[-1].states["web.launch_ahead"] == "success"
 
 
-def test_a_launch_that_is_refused_ahead_is_asked_again_in_the_turn_of_its_wave(live, one_simulator):
-    one_simulator.fault(
+def test_a_launch_that_is_refused_ahead_is_asked_again_in_the_turn_of_its_wave(live, swept_simulator):
+    swept_simulator.fault(
         {"service": "drs", "operation": "StartRecovery", "servers": [DB], "do": "access_denied", "count": 1}
     )
     record, runs = live()
@@ -109,8 +109,8 @@ def test_a_launch_that_is_refused_ahead_is_asked_again_in_the_turn_of_its_wave(l
     assert starts_of(record) == [DB, WEB]
 
 
-def test_where_quotas_do_not_suffice_the_wave_whose_turn_comes_first_is_launched_first(live, one_simulator):
-    one_simulator.fault({"do": "quota_used", "in_jobs": 499})
+def test_where_quotas_do_not_suffice_the_wave_whose_turn_comes_first_is_launched_first(live, swept_simulator):
+    swept_simulator.fault({"do": "quota_used", "in_jobs": 499})
     record, _ = live()
 
     assert list(problems(kind_of("ahead").expected, record)) == []
@@ -127,13 +127,13 @@ def a_drill(network="shared"):
 
 
 @pytest.mark.parametrize("task", ["web.start_recovery", "web.recovery_job"])
-def test_a_drill_starts_nothing_more_once_a_recovery_has_taken_a_server_that_is_prepared(live, one_simulator, task):
+def test_a_drill_starts_nothing_more_once_a_recovery_has_taken_a_server_that_is_prepared(live, swept_simulator, task):
     begun = []
 
     def people(run):
         def recover(name):
             if name == task and not begun:
-                drs = one_simulator.client("drs")
+                drs = swept_simulator.client("drs")
                 begun.append(drs.start_recovery(isDrill=False, sourceServers=[{"sourceServerID": WEB}])["job"]["jobID"])
 
         run.before_leg = recover
@@ -148,14 +148,14 @@ def test_a_drill_starts_nothing_more_once_a_recovery_has_taken_a_server_that_is_
 
 
 @pytest.mark.parametrize("at", [0, "ec2:StartInstances"])
-def test_a_drill_in_a_network_of_its_own_starts_there_and_leaves_nothing(live, one_simulator, at):
-    before = sorted(vpc["VpcId"] for vpc in one_simulator.client("ec2").describe_vpcs()["Vpcs"])
+def test_a_drill_in_a_network_of_its_own_starts_there_and_leaves_nothing(live, swept_simulator, at):
+    before = sorted(vpc["VpcId"] for vpc in swept_simulator.client("ec2").describe_vpcs()["Vpcs"])
     record, _ = live(Death(at=at), kind=a_drill("isolated"))
 
     assert record.report["verdict"] == "passed", record.report["verdict_reason"]
     assert [job["type"] for job in record.jobs].count("LAUNCH") == 2
     assert starts_of(record) == [DB, WEB]
     assert record.settings == record.settings_before
-    assert dispositions(one_simulator) == {"STARTED"}
+    assert dispositions(swept_simulator) == {"STARTED"}
     assert {state for name, (_, state) in record.instances.items() if name not in record.before} <= {"terminated"}
-    assert sorted(vpc["VpcId"] for vpc in one_simulator.client("ec2").describe_vpcs()["Vpcs"]) == before
+    assert sorted(vpc["VpcId"] for vpc in swept_simulator.client("ec2").describe_vpcs()["Vpcs"]) == before
