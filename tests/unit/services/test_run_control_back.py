@@ -188,11 +188,14 @@ def test_a_way_back_is_started_with_its_own_modes_only(start, said):
     "start", [RunStart("reprotect", reason="home"), RunStart("failback", confirm="shop", reason="home", waves=["db"])]
 )
 def test_a_way_back_is_started_also_beside_a_run_that_its_preflight_has_to_judge(start):
-    airflow = way_back()
+    airflow, said = way_back(), []
 
-    RunControl(airflow).start("shop.failback", start)
+    RunControl(airflow, said.append).start("shop.failback", start)
 
     assert airflow.changed == [("trigger", start.conf)]
+    assert said == [
+        f"starting a {start.mode} of shop.failback: {'1 wave of 2, db' if start.waves else 'all its waves'}"
+    ]
 
 
 def test_a_wait_for_a_way_back_is_for_its_end():

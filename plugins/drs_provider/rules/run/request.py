@@ -17,6 +17,7 @@ from drs_provider.rules.purpose import (
     DRILL,
     LAUNCHES_NOTHING,
     PURPOSES,
+    PURPOSES_BACK,
     STARTERS,
     Purpose,
     find_purpose,
@@ -64,6 +65,8 @@ class RunRequest:
         if len(self.waves) != len(waves):
             chosen += f"{len(waves)}, {joined(self.waves)}"
         without = f", without {joined(self.exclude_servers)}" if self.exclude_servers else ""
+        if find_purpose(self.mode, PURPOSES_BACK):
+            return f"{chosen}{without}"
         data = "the most recent data" if self.point_in_time == LATEST else f"data of {self.point_in_time} or before"
         replaces = ", live recovered instances are replaced" if self.replace_live_instances else ""
         return f"{chosen}{without}, from {data}{replaces}"
