@@ -114,7 +114,7 @@ def look(hook, *names, mode="drill"):
     request = run_request(mode)
     shape = compile_shape(SHOP, request)
     scope = Scope(target, shape, request, ("drs.shop", "manual__1"), datetime.now(UTC), {"web": servers})
-    return look_deeper(hook, scope, quotas=Quotas(), jobs=(), instances=(), settings=settings)
+    return look_deeper(hook, scope, quotas=Quotas(), jobs=(), instances=(), others=(), settings=settings)
 
 
 def sid(number):

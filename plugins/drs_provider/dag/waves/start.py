@@ -25,7 +25,6 @@ from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.plan.model import Pause
-from drs_provider.rules.ahead.eligibility import is_left_stopped
 from drs_provider.rules.purpose import DRILL, PURPOSES, Purpose, purpose_of
 from drs_provider.rules.run.approvals import Policy
 from drs_provider.rules.run.roster import Target
@@ -168,6 +167,8 @@ class StartWave(DrsStartRecoveryOperator):
 
     def _left_stopped(self, servers: Sequence[str]) -> frozenset[str]:
         """Return those of these servers that DRS leaves stopped when it launches them, as their settings are now."""
+        from drs_provider.rules.ahead.eligibility import is_left_stopped
+
         configurations = self.hook.launch_configurations(servers) if servers else {}
         return frozenset(server for server, found in configurations.items() if is_left_stopped(found))
 
