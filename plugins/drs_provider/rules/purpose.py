@@ -327,6 +327,7 @@ FAILBACK: Final = replace(
     section="failback",
     is_on_the_way_back=True,
     may_replace_recovered=False,
+    asks_to_commit=False,
     after_failure="then clear the wave's tasks in Airflow to launch what is not there",
 )
 """Reversed servers are launched in their origin, protected again from there, and what the way back has left goes."""

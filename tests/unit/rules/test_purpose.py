@@ -157,6 +157,7 @@ def test_a_failback_is_a_planned_recovery_that_replaces_nothing_and_is_for_good(
         "section": "failback",
         "is_on_the_way_back": True,
         "may_replace_recovered": False,
+        "asks_to_commit": False,
     }
     assert [purpose.name for purpose in (*PURPOSES, *PURPOSES_BACK) if purpose.cuts_over] == ["failback"]
 
