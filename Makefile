@@ -114,8 +114,8 @@ chaos-sweep: $(STACK) ## kill the task after each single AWS call of a run, one 
 	@$(BIN)/python -m benchmarks.kill_sweep.run --step '$(STEP)' --writes --elsewhere
 	@exec $(BIN)/python -m benchmarks.chaos.sweep --step '$(STEP)' --database '$(DATABASE)'
 
-circle: $(STACK) ## recovery, commit, reprotect, failback drill, failback, on a real Airflow [SERVERS=10 ROUNDS=1]
-	@exec $(BIN)/python -m benchmarks.circle.run --servers '$(SERVERS)' --rounds '$(ROUNDS)'
+circle: $(STACK) ## recovery, commit, reprotect, failback drill, failback, on a real Airflow [SERVERS=10 ROUNDS=1 CHAOS=seed]
+	@exec $(BIN)/python -m benchmarks.circle.run --servers '$(SERVERS)' --rounds '$(ROUNDS)' $(if $(CHAOS),--chaos '$(CHAOS)')
 
 combinations: $(VENV)/.dev ## every pair of plan fields, modes, people and states of the cloud in a run [SEED=1 RUNS=all]
 	@exec $(BIN)/python -m benchmarks.combinations.run --seed '$(SEED)' \

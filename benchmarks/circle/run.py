@@ -1,10 +1,13 @@
 """``make circle``: take a plan round the whole circle on a real Airflow, several times, and compare the account.
 
+With ``CHAOS=SEED`` processes of Airflow are killed meanwhile, and answers of AWS lost.
+
 Exit code 0: every round kept every rule and left the account as it was. 1: one did not. 2: it could not run.
 """
 
 import argparse
 import json
+import random
 import sys
 import threading
 import time
@@ -22,6 +25,7 @@ from drs_provider.services.airflow_api import AirflowError
 from drs_simulator.client import SimulatorHandle
 
 from benchmarks.circle.judge import Live, Rest, launched_more_than_once, not_live, unlike
+from benchmarks.circle.misfortune import AIRFLOW, Misfortune
 from benchmarks.circle.plans import EAST, PEOPLE, PLAN, WEST, fleet, plan
 from demo.environment import USER
 from demo.stack import PROJECT, Settings, Stack, StackError
@@ -187,11 +191,21 @@ class Round:
     took: dict[str, float] = field(default_factory=dict)
 
 
-def run_of(stack: Stack, people: People, dag_id: str, conf: Mapping[str, Any], say: Callable[[str], None]) -> Any:
+def run_of(
+    stack: Stack,
+    people: People,
+    dag_id: str,
+    conf: Mapping[str, Any],
+    say: Callable[[str], None],
+    *,
+    misfortune: Misfortune | None = None,
+) -> Any:
     """Trigger a run, answer what it asks, and return it once it is over."""
     run_id = stack.airflow.trigger(dag_id, conf)
+    if misfortune:
+        misfortune.begin()
     while True:
-        stack.check(LOOK_EVERY)
+        (misfortune.wait if misfortune else stack.check)(LOOK_EVERY)
         try:
             for line in people.answer(dag_id, run_id):
                 say(f"    {line}")
@@ -202,7 +216,9 @@ def run_of(stack: Stack, people: People, dag_id: str, conf: Mapping[str, Any], s
             return run
 
 
-def circle(stack: Stack, cloud: Cloud, people: People, say: Callable[[str], None]) -> Round:
+def circle(
+    stack: Stack, cloud: Cloud, people: People, say: Callable[[str], None], misfortune: Misfortune | None = None
+) -> Round:
     """Go round once; everything that is not as it has to be is a problem."""
     found = Round()
     before = {region: cloud.rest(region) for region in (WEST, EAST)}
@@ -211,7 +227,7 @@ def circle(stack: Stack, cloud: Cloud, people: People, say: Callable[[str], None
     watch: Watch | None = None
     for name, dag_id, conf in STAGES:
         began = time.monotonic()
-        run = run_of(stack, people, dag_id, conf, say)
+        run = run_of(stack, people, dag_id, conf, say, misfortune=misfortune)
         found.runs[name], found.took[name] = run["dag_run_id"], time.monotonic() - began
         said = (run.get("note") or "").replace("\n", " | ")
         say(f"  {name}: {run['state']}, {found.took[name]:.0f} s. {said}")
@@ -236,7 +252,9 @@ def circle(stack: Stack, cloud: Cloud, people: People, say: Callable[[str], None
 
 
 @contextmanager
-def standing(state: Path, servers: int) -> Iterator[tuple[Stack, Cloud, People]]:
+def standing(
+    state: Path, servers: int, airflow: Mapping[str, str] | None = None
+) -> Iterator[tuple[Stack, Cloud, People]]:
     """Start the simulator and Airflow with the plan of the circle."""
     for name in ("plans", "fleet"):
         (state / name).mkdir(parents=True, exist_ok=True)
@@ -250,6 +268,7 @@ def standing(state: Path, servers: int) -> Iterator[tuple[Stack, Cloud, People]]
         airflow={
             "PYTHONPATH": f"{PROJECT / 'plugins'}:{PROJECT / 'simulator'}",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:admin" for name in (USER, *PEOPLE)),
+            **(airflow or {}),
         },
     )
     with Stack(settings, print) as stack:
@@ -260,20 +279,31 @@ def standing(state: Path, servers: int) -> Iterator[tuple[Stack, Cloud, People]]
         yield stack, cloud, People(stack)
 
 
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Go round as often as was asked for."""
     parser = argparse.ArgumentParser(prog="make circle", description=__doc__)
     parser.add_argument("--servers", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--chaos", type=int, metavar="SEED", help="kill processes and lose answers, by this seed")
     parser.add_argument("--state", type=Path, default=PROJECT / ".circle")
     chosen = parser.parse_args(arguments)
     broken = 0
     try:
-        with standing(chosen.state, chosen.servers) as (stack, cloud, people):
+        around = AIRFLOW if chosen.chaos is not None else None
+        with standing(chosen.state, chosen.servers, around) as (stack, cloud, people):
             for number in range(1, chosen.rounds + 1):
                 print(f"round {number} of {chosen.rounds}, {chosen.servers} servers", flush=True)
-                found = circle(stack, cloud, people, lambda line: print(line, flush=True))
+                misfortune = None
+                if chosen.chaos is not None:
+                    misfortune = Misfortune(stack, _say, random.Random(f"{chosen.chaos} {number}"))
+                found = circle(stack, cloud, people, _say, misfortune)
                 broken += bool(found.problems)
+                if misfortune:
+                    print(f"  {misfortune.kills} kills", flush=True)
                 print("\n".join(found.problems) or "  every rule kept, and the account is as it was", flush=True)
     except StackError as error:
         print(error, file=sys.stderr)

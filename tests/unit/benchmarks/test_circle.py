@@ -1,6 +1,10 @@
 """What the judge of a circle says of doctored looks."""
 
+from random import Random
+
+from benchmarks.chaos.effects import EFFECTS
 from benchmarks.circle.judge import Live, Rest, launched_more_than_once, not_live, unlike
+from benchmarks.circle.misfortune import faults
 from benchmarks.circle.plans import fleet
 
 REST = Rest({"s-1": "FAILOVER CONTINUOUS"}, {"db1": 1}, {"Vpcs": 1})
@@ -37,3 +41,12 @@ def test_a_fleet_has_as_many_servers_as_were_asked_for():
     for servers in (3, 10, 100, 101):
         (region,) = [region for region in fleet(servers)["accounts"][0]["regions"] if "servers" in region]
         assert sum(tier["count"] for tier in region["servers"]) == max(servers, 3)
+
+
+def test_what_goes_wrong_follows_the_seed_and_touches_only_calls_that_change_something():
+    found = [list(faults(Random(seed))) for seed in range(50)]
+
+    assert list(faults(Random(7))) == found[7]
+    assert len({str(faults_of) for faults_of in found}) == 50
+    assert {fault["do"] for faults_of in found for fault in faults_of} == {"commit_then_drop", "throttle"}
+    assert {(fault["service"], fault["operation"]) for of in found for fault in of} <= EFFECTS.keys()
