@@ -13,8 +13,11 @@ from benchmarks.chaos.scenarios import Kill, Victim
 from demo.stack import Stack
 
 VICTIMS: Final[tuple[Victim, ...]] = ("task", "task", "worker", "triggerer", "triggerer", "scheduler", "api-server")
-PAUSE: Final = (8.0, 20.0)
+PAUSE: Final = (15.0, 40.0)
 """Seconds between two kills, at least and at most."""
+
+MOST: Final = 5
+"""Kills in one run, at most: Airflow gives every task six tries, and one that runs alone is hit by each of them."""
 
 AIRFLOW: Final[Mapping[str, str]] = {
     name: value
@@ -50,23 +53,25 @@ class Misfortune:
     kills: int = 0
     _killer: Killer = field(init=False)
     _next_at: float = 0.0
+    _left: int = MOST
 
     def __post_init__(self) -> None:
         self._killer = Killer(self.stack)
 
     def begin(self) -> None:
         """Prepare what is to happen in the run that begins now."""
-        self._next_at = time.monotonic() + self.luck.uniform(*PAUSE)
+        self._next_at, self._left = time.monotonic() + self.luck.uniform(*PAUSE), MOST
         self.stack.simulator.add_faults(list(faults(self.luck)))
 
     def wait(self, seconds: float) -> None:
         """Let time pass; whoever is to die in it dies."""
         time.sleep(seconds)
-        if time.monotonic() >= self._next_at:
+        if self._left and time.monotonic() >= self._next_at:
             kill = Kill(0.0, self.luck.choice(VICTIMS), self.luck.random())
             said = self._killer.kill(kill)
             if said != NOTHING:
                 self.kills += 1
+                self._left -= 1
                 self.say(f"    killed: {said}")
             self._next_at = time.monotonic() + self.luck.uniform(*PAUSE)
         self._killer.tend()
