@@ -1,5 +1,6 @@
 """A file is the old one or the new one, whatever ends the process that writes it."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -123,6 +124,21 @@ def test_a_folder_that_takes_no_change_says_so(tmp_path, content):
             pass
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_file_system_that_takes_no_change_says_so_to_root_too(tmp_path, monkeypatch):
+    path = tmp_path / "shop.yaml"
+    path.write_bytes(OLD)
+
+    def refuse(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(FolderReadOnlyError) as refused, staged(path, NEW):
+        pass
+
+    assert str(refused.value) == "shop.yaml cannot be written here: Read-only file system"
+    assert path.read_bytes() == OLD
 
 
 def test_one_process_at_a_time_changes_a_folder(tmp_path):
