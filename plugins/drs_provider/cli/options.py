@@ -1,8 +1,11 @@
 """What the commands have in common: where the plans are, and how to say that a command was used wrongly."""
 
+import argparse
+from datetime import timedelta
 from pathlib import Path
 
 from drs_provider.exceptions import PlanInvalid, UsageError
+from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.loader import SUFFIXES, RunnablePlan, read_folder, read_paths
 from drs_provider.plan.problems import nearest
 
@@ -10,6 +13,14 @@ from drs_provider.plan.problems import nearest
 def plans_named(plan: str, folder: Path) -> list[RunnablePlan]:
     """Read the plan of this name in the folder, or all plans of this file."""
     return _of_file(Path(plan), folder) if is_file(plan) else [_of_name(plan, folder)]
+
+
+def length(text: str) -> timedelta:
+    """Read a length of time; raises argparse.ArgumentTypeError where it is none."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def is_file(plan: str) -> bool:

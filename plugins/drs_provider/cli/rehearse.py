@@ -11,18 +11,17 @@ from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 
-from drs_provider.cli.options import is_file, plans_named
+from drs_provider.cli.options import is_file, length, plans_named
 from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.formatting import timespan
-from drs_provider.plan.durations import parse_duration
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rehearsal.facts import RehearsalRequest
 from drs_provider.rehearsal.fault_targets import FleetServer, idle_faults
 from drs_provider.rehearsal.fleet_choice import ChosenFleet, of_accounts, of_files, supposed
 from drs_provider.rehearsal.output import WIDTH, as_text
 from drs_provider.rehearsal.plan_estimates import with_plans
-from drs_provider.rehearsal.prediction import GREEN, Prediction, RunRecord, StepKey, predict
+from drs_provider.rehearsal.prediction import GREEN, Prediction, RunRecord, StepKey, beside, predict
 from drs_provider.rehearsal.processes import Connection, RehearsalFailed, ensure_installed, rehearse, simulator
 from drs_provider.rehearsal.step_doubles import StepsTake, decisions, length_of_steps, make_up, steps_take, words
 from drs_provider.rehearsal.steps import StepDecision
@@ -54,6 +53,12 @@ def configure(parser: ArgumentParser) -> None:
         default=DRILL.name,
         help=f"default: {DRILL.name}",
     )
+    parser.add_argument(
+        "--launch",
+        choices=("ahead", "in_waves"),
+        default="ahead",
+        help="launch servers ahead of their waves where the plan says so, and in waves beside it; or in waves only",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="what goes wrong: faults of the simulator")
     world = parser.add_argument_group("the fleet (default: made up from the plan)")
@@ -76,7 +81,7 @@ def configure(parser: ArgumentParser) -> None:
     supposed_ = parser.add_argument_group("what is supposed")
     supposed_.add_argument("--random-seed", type=int, default=0, help="same seed, same lengths of jobs (default 0)")
     supposed_.add_argument(
-        "--answers-after", type=_length, default=timedelta(0), metavar="TIME", help="people answer after (default 0s)"
+        "--answers-after", type=length, default=timedelta(0), metavar="TIME", help="people answer after (default 0s)"
     )
     supposed_.add_argument(
         "--steps-take",
@@ -107,7 +112,7 @@ def run(options: Namespace) -> int:
         raise UsageError(f"{options.faults}: there is no such file")
     with TemporaryDirectory(prefix="drs-rehearsal-") as home:
         try:
-            prediction = _rehearsed(found[0], folder, options, Path(home))
+            prediction = _both_ways(found[0], folder, options, Path(home))
         except RehearsalFailed as error:
             raise UsageError(str(error)) from error
     if options.format == "json":
@@ -115,6 +120,15 @@ def run(options: Namespace) -> int:
     else:
         print(as_text(prediction, shutil.get_terminal_size((WIDTH, 24)).columns), end="")
     return 0 if prediction.fate == "good" else 1
+
+
+def _both_ways(runnable: RunnablePlan, folder: Path, options: Namespace, home: Path) -> Prediction:
+    """Rehearse a run as it launches; where it launches ahead, rehearse it in waves too."""
+    prediction = _rehearsed(runnable, folder, options, home)
+    if prediction.launch != "ahead":
+        return prediction
+    in_waves = Namespace(**{**vars(options), "launch": "in_waves"})
+    return beside(prediction, _rehearsed(runnable, folder, in_waves, home))
 
 
 def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: Path) -> Prediction:
@@ -128,7 +142,7 @@ def _rehearsed(runnable: RunnablePlan, folder: Path, options: Namespace, home: P
             plan=runnable.plan.name,
             file=str(runnable.path.resolve()) if is_file(options.plan) else None,
             plans_folder=str(folder.resolve()),
-            conf=_conf(runnable, options.mode),
+            conf=_conf(runnable, shape, options),
             simulator=running.url,
             seed=options.random_seed,
             task_seconds=options.task_seconds,
@@ -190,9 +204,13 @@ def _accounts(said: list[str]) -> dict[str, str]:
     return {name: account for name, _, account in pairs}
 
 
-def _conf(runnable: RunnablePlan, mode: str) -> dict[str, JsonValue]:
-    confirm: dict[str, JsonValue] = {"confirm": runnable.plan.name} if purpose_of(mode).needs_confirmation else {}
-    return {"mode": mode, "reason": "a rehearsal", **confirm}
+def _conf(runnable: RunnablePlan, shape: RunShape, options: Namespace) -> dict[str, JsonValue]:
+    said: dict[str, JsonValue] = {"mode": options.mode, "reason": "a rehearsal"}
+    if purpose_of(options.mode).needs_confirmation:
+        said["confirm"] = runnable.plan.name
+    if shape.has_launch_ahead:
+        said["launch"] = options.launch
+    return said
 
 
 def _connections(fleet: ChosenFleet) -> Mapping[str, Connection]:
@@ -227,13 +245,6 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 4000:  # noqa: PLR2004 - DRS's quota of source servers
         raise argparse.ArgumentTypeError(f"{text!r} is no number between 1 and 4000")
     return int(text)
-
-
-def _length(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _seconds(text: str) -> float:

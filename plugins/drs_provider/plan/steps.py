@@ -83,6 +83,11 @@ class Step(PlanPart):
         return self.timeout
 
     @property
+    def length(self) -> timedelta:
+        """How long it takes by its own words; zero: it says nothing of it."""
+        return timedelta(0)
+
+    @property
     def runs_plan(self) -> str | None:
         """The name of the plan that it runs; None: it runs none."""
         return None

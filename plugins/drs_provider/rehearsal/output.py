@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from drs_provider.formatting import duration, plural
 from drs_provider.plan.step_kinds import step_kind
-from drs_provider.rehearsal.prediction import Objective, Prediction, StepForecast, WaveForecast
+from drs_provider.rehearsal.prediction import Objective, OtherWay, Prediction, StepForecast, WaveForecast
 
 WIDTH = 100
 """Columns where nobody knows how wide the page is."""
@@ -84,7 +84,20 @@ def _head(prediction: Prediction, page: Page) -> Iterator[str]:
     yield from page.wrapped(f"{verdict}: {prediction.verdict_reason}", f"  {_FATES[prediction.fate]:<10}")
     yield from page.wrapped(_objective(prediction.rto), f"  {'RTO':<10}")
     yield from page.wrapped(_objective(prediction.rpo), f"  {'RPO':<10}")
+    if prediction.in_waves:
+        yield from page.wrapped(_launch(prediction.in_waves), f"  {'Launch':<10}")
     yield from page.wrapped(_elapsed(prediction.launched_seconds, prediction.elapsed_seconds), f"  {'Elapsed':<10}")
+
+
+def _launch(in_waves: OtherWay) -> str:
+    """Say what launching ahead saves."""
+    if in_waves.rto_seconds is None:
+        return f"ahead; launched in waves the run would end as {in_waves.verdict.replace('_', ' ')}"
+    other = f"launched in waves the RTO would be {duration(in_waves.rto_seconds)}"
+    saved = in_waves.saved_seconds
+    if saved is None:
+        return f"ahead; {other}"
+    return f"ahead {'saves' if saved >= 0 else 'costs'} {duration(abs(saved))}: {other}"
 
 
 def _elapsed(launched: float | None, whole: float) -> str:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -18,6 +18,8 @@ from drs_provider.rules.run.state import RunStatus, ServerStatus, StepStatus
 
 FORMAT_VERSION = 2
 """Raised when a field is renamed or changes its meaning. 2: without ``by_the_clock``."""
+
+Launch = Literal["in_waves", "ahead"]
 
 GREEN = (RunStatus.PASSED, RunStatus.COMPLETED, RunStatus.COMPLETED_WITH_EXCEPTIONS)
 """Verdicts with which a run ends well."""
@@ -77,6 +79,19 @@ MARGIN = 0.5
 
 
 @dataclass(frozen=True)
+class OtherWay:
+    """The same run launched in waves, rehearsed too.
+
+    ``rto_seconds``: its recovery time; None: it would not recover everything. ``saved_seconds``: what launching ahead
+    saves, below zero what it costs; None: one of the two is not known.
+    """
+
+    verdict: str
+    rto_seconds: float | None
+    saved_seconds: float | None
+
+
+@dataclass(frozen=True)
 class QuotaUse:
     """The most that ran at one moment in an account and Region, all of this run, and what it may be."""
 
@@ -103,7 +118,11 @@ Fate = Literal["good", "objective_missed", "failed"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """All that a rehearsal says. ``fate`` decides the exit code: only ``good`` is 0."""
+    """All that a rehearsal says. ``fate`` decides the exit code: only ``good`` is 0.
+
+    ``launch``: whether the run launched servers ahead of their waves; ``in_waves``: what it would be without, where it
+    did.
+    """
 
     plan: str
     title: str
@@ -132,6 +151,8 @@ class Prediction:
     warnings: tuple[str, ...]
     assumptions: tuple[str, ...] = ()
     not_predicted: tuple[str, ...] = ()
+    launch: Launch = "in_waves"
+    in_waves: OtherWay | None = None
 
     def as_json(self) -> dict[str, JsonValue]:
         """Return plain JSON; seconds since the run's start, rounded to milliseconds."""
@@ -200,7 +221,17 @@ def predict(left: RunRecord) -> Prediction:
         warnings=tuple(_warnings(report)),
         assumptions=tuple(left.assumptions),
         not_predicted=tuple(_not_predicted(facts)),
+        launch=report.prediction.launch if report.prediction else "in_waves",
     )
+
+
+def beside(prediction: Prediction, in_waves: Prediction) -> Prediction:
+    """Add what the same run would be, launched in waves."""
+    mine, other = prediction.rto.predicted_seconds, in_waves.rto.predicted_seconds
+    mine = mine if prediction.verdict in GREEN else None
+    other = other if in_waves.verdict in GREEN else None
+    saved = other - mine if mine is not None and other is not None else None
+    return replace(prediction, in_waves=OtherWay(in_waves.verdict, other, saved))
 
 
 def _fate(verdict: str, *objectives: Objective) -> Fate:

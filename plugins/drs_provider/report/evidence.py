@@ -25,6 +25,7 @@ from drs_provider.rules.run.handover import (
     LaunchedInstance,
     NotificationRecord,
     PlanRunOutcome,
+    PredictedTimes,
     PreflightFinding,
     ServerFingerprint,
     SettingsChange,
@@ -413,6 +414,10 @@ class RunEvidence(EvidencePart):
 
     run: RunFacts
     objectives: Objectives = Objectives()
+    predicted: PredictedTimes | None = None
+    """What preflight foretold; ``None``: nothing."""
+    launched_ahead: bool = False
+    """Whether any server was launched before its wave's turn."""
     preflight: PreflightEvidence | None = None
     waves: tuple[WaveEvidence, ...] = ()
     cleanup: CleanupEvidence = CleanupEvidence()

@@ -19,6 +19,7 @@ from drs_provider.report.evidence import (
     WaveEvidence,
 )
 from drs_provider.report.failures import failures_of, not_started_waves
+from drs_provider.report.foretold import prediction_of
 from drs_provider.report.result import (
     CleanupReport,
     Counts,
@@ -73,6 +74,7 @@ def measure(evidence: RunEvidence) -> RunReport:
         verdict_reason=why,
         first_cause=cause_that_counts(evidence, verdict),
         objectives=objectives,
+        prediction=prediction_of(evidence, waves, objectives.rto),
         counts=_counts(waves),
         failures=failures_of(evidence),
         not_started=not_started_waves(evidence),

@@ -83,6 +83,19 @@ class ObjectiveResults(ReportPart):
     rpo: ObjectiveResult
 
 
+class PredictionReport(ReportPart):
+    """What preflight foretold, launched as the run was, and what was measured, in seconds from the first launch.
+
+    ``launch``: how it really was launched. ``in_waves_seconds``: foretold of the same run launched in waves.
+    ``measured_seconds``: ``None`` unless every server is there.
+    """
+
+    launch: Literal["in_waves", "ahead"]
+    predicted_seconds: float
+    in_waves_seconds: float
+    measured_seconds: float | None = None
+
+
 class Counts(ReportPart):
     """How many servers ended how.
 
@@ -299,6 +312,8 @@ class RunReport(ReportPart):
     first_cause: FirstCause | None = None
     """The same for programs; ``None``: nothing speaks against the run, or a person ended it."""
     objectives: ObjectiveResults
+    prediction: PredictionReport | None = None
+    """The recovery time that was foretold; ``None``: nothing was."""
     counts: Counts
     failures: tuple[Failure, ...] = ()
     not_started: tuple[NotStarted, ...] = ()

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from drs_provider.formatting import duration, instant_words, share
+from drs_provider.report.foretold import prediction_in_words
 from drs_provider.report.home.rows import HomeRow, home_rows
 from drs_provider.report.result import (
     Failure,
@@ -152,6 +153,8 @@ class View:
     data_spread: str | None
     airflow_url: str | None
     home: tuple[HomeRow, ...] = ()
+    foretold: tuple[str, str] | None = None
+    """The recovery time from the first launch on, and what was foretold of it."""
 
 
 def _data_spread(report: RunReport) -> str | None:
@@ -187,6 +190,11 @@ def view_of(report: RunReport) -> View:
         data_spread=_data_spread(report),
         airflow_url=web_url(report.run.airflow_url),
         home=home_rows(report),
+        foretold=(
+            (duration(report.prediction.measured_seconds), prediction_in_words(report.prediction))
+            if report.prediction
+            else None
+        ),
     )
 
 

@@ -24,6 +24,11 @@ class Wait(Step):
         """The time that passes, and what every step has."""
         return self.timeout + self.for_
 
+    @property
+    def length(self) -> timedelta:
+        """The time that passes."""
+        return self.for_
+
 
 class LetTimePass(StepWork[Wait, object]):
     """Wait; ``timeout`` has no meaning here, the length says it all."""

@@ -29,7 +29,7 @@ from drs_provider.rules.run.state import (
     state_of,
 )
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
-from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_there_at
+from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, run_so_far, service_there_at
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
@@ -160,10 +160,10 @@ class Board(BaseModel):
     next_steps: list[str] = []
 
 
-def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: tuple[str, ...] = ()) -> Board:
+def board_of(run: RunData, now: datetime, forecasts: Forecasts = USUAL, stopped: tuple[str, ...] = ()) -> Board:
     """Draw the board. Whatever no task has left yet is shown as waiting, never as done.
 
-    :param forecast: what an earlier run of the plan took
+    :param forecasts: what earlier runs of the plan took
     :param stopped: the parts of Airflow that do not run
     """
     questions = questions_of(run)
@@ -171,7 +171,8 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
     left = LeftDocuments(snapshot, run.known)
     state, preflight = state_of(snapshot, left), left.preflight()
     waves = [_wave(wave, snapshot, left, run, now) for wave in state.waves]
-    phases = _phases(state, snapshot, left, forecast, now)
+    so_far = run_so_far(state, snapshot, left)
+    phases = _phases(state, snapshot, left, forecasts.of(is_ahead=so_far.is_ahead), now)
     for wave in waves:
         wave.phase = phases.get(wave.name)
     mode = state.mode or run.mode
@@ -215,7 +216,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         has_report=(report := left.report()) is not None and bool(report.html_path),
         cause=_cause(first_cause(state)),
         activity=activity_of(state, around),
-        rto=None if purpose and purpose.copies else _rto(run, state, preflight, forecast, now),
+        rto=None if purpose and purpose.copies else _rto(run, so_far, forecasts, now),
         is_paused=around.is_paused,
         stopped=list(around.stopped),
         kept=around.kept,
@@ -267,22 +268,21 @@ def _phases(
     return found
 
 
-def _rto(
-    run: RunData, state: RunState, preflight: PreflightResult | None, forecast: Forecast, now: datetime
-) -> BoardRto | None:
+def _rto(run: RunData, so_far: RunSoFar, forecasts: Forecasts, now: datetime) -> BoardRto | None:
     """Say how much recovery time has passed; None: the run has not begun, or ended without its service."""
+    state, preflight = so_far.state, so_far.preflight
     there = service_there_at(state)
     if run.started_at is None or (state.is_over and there is None):
         return None
     objectives = preflight.objectives if preflight else None
-    end = expected_end(state, forecast, now)
+    end = expected_end(so_far, forecasts, now)
     return BoardRto(
         is_known=objectives is not None,
         target_seconds=objectives.rto.total_seconds() if objectives and objectives.rto else None,
         so_far_seconds=max(0.0, ((there or now) - run.started_at).total_seconds()),
         is_there=there is not None,
         expected_seconds=max(0.0, (end - run.started_at).total_seconds()) if end else None,
-        expected_from=forecast.source if end else "",
+        expected_from=forecasts.of(is_ahead=so_far.is_ahead).source if end else "",
     )
 
 

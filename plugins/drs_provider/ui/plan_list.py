@@ -21,7 +21,7 @@ from drs_provider.report.store import read_report, stored_reports
 from drs_provider.report.verification import Verification, verify
 from drs_provider.rules.run.names import check_dag_of, dag_id_of
 from drs_provider.rules.run.state import RunStatus
-from drs_provider.ui.forecast import USUAL, Forecast, forecast_from
+from drs_provider.ui.forecast import USUAL, Forecasts, forecasts_from
 from drs_provider.ui.read_model import LastRun
 
 log = logging.getLogger(__name__)
@@ -282,8 +282,8 @@ def _warnings(folder: str, dag_id: str, run_id: str) -> int | None:
     return sum(finding.severity == "warning" for finding in report.preflight.findings)
 
 
-def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecast:
-    """Say what an earlier run of a plan took; read once for each run, for its board asks every few seconds.
+def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecasts:
+    """Say what earlier runs of a plan took; read once for each run, for its board asks every few seconds.
 
     Where the reports cannot be read now it is what is usual, and the next board looks again.
     """
@@ -295,8 +295,8 @@ def forecast_of(reports: str, dag_id: str, run_id: str) -> Forecast:
 
 
 @lru_cache(maxsize=100)
-def _forecast(reports: str, dag_id: str, run_id: str) -> Forecast:
-    return forecast_from(_reports(reports, dag_id, (run_id, None)))
+def _forecast(reports: str, dag_id: str, run_id: str) -> Forecasts:
+    return forecasts_from(_reports(reports, dag_id, (run_id, None)))
 
 
 def _reports(folder: str, dag_id: str, newest: tuple[str, str | None] | None) -> tuple[RunReport, ...]:

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Final
 
 from drs_provider.ui.board import Board, board_of
-from drs_provider.ui.forecast import Forecast
+from drs_provider.ui.forecast import Forecasts
 from drs_provider.ui.read_model import RunData, Runs
 
 FRESH_FOR: Final = timedelta(seconds=1.5)
@@ -92,7 +92,7 @@ class RecentBoards:
         self._door = Lock()
 
     def show(
-        self, dag_id: str, run_id: str, runs: Runs, forecast: Callable[[], Forecast], now: datetime
+        self, dag_id: str, run_id: str, runs: Runs, forecast: Callable[[], Forecasts], now: datetime
     ) -> ShownBoard | None:
         """Give the board of a run, as of less than :data:`FRESH_FOR` ago; None: there is no such run.
 
@@ -107,7 +107,7 @@ class RecentBoards:
         return shown
 
     def _look(  # noqa: PLR0917  (what a board is drawn from)
-        self, entry: _Entry, dag_id: str, run_id: str, runs: Runs, forecast: Callable[[], Forecast], now: datetime
+        self, entry: _Entry, dag_id: str, run_id: str, runs: Runs, forecast: Callable[[], Forecasts], now: datetime
     ) -> None:
         before = entry.run if _is_within(entry.read_at, READ_FOR, now) else None
         run = runs.run(dag_id, run_id, before)

@@ -72,6 +72,8 @@ def evidence_of(run: RunFacts, shape: RunShape, left: LeftDocuments, *, now: dat
     return RunEvidence(
         run=run,
         objectives=_objectives(plan, preflight),
+        predicted=preflight.predicted if preflight else None,
+        launched_ahead=any(left.has_launched(wave.launch_ahead_tasks) for wave in shape.waves),
         preflight=_preflight(preflight) if preflight else None,
         waves=tuple(_wave(wave, shape.wave_of[wave.name], left, preflight) for wave in state.waves),
         cleanup=_cleanup(state.cleanup, left, preflight),

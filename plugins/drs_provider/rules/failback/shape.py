@@ -37,7 +37,6 @@ from drs_provider.rules.run.shape import (
     teller_task,
     wave_edges,
 )
-from drs_provider.rules.run.timing import wave_duration
 
 
 @dataclass(frozen=True)
@@ -305,7 +304,6 @@ def _wave(
         tag_instances_task=None,
         asked_before=before_launch,
         notifications_task=teller_task(runnable.plan, wave.name, "wave_failed", "wave_completed"),
-        duration=wave_duration(wave, runnable.groups),
         ways_back=ways,
         quiesced_above=tuple(sorted(waves_above(depends_on, wave.name) & quiet)),
         quiesced_when="failback",

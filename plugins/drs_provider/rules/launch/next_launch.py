@@ -19,17 +19,12 @@ NOTHING_STARTED = "not launched: DRS started no job for what the wave was to lau
 """The same where a launch was tried and came to nothing."""
 
 
-class WaveServer(Protocol):
-    """A server that preflight found for a wave, as ``handover.PreflightServer`` is."""
+class OrderedServer(Protocol):
+    """A server with its place in a boot order."""
 
     @property
     def server_id(self) -> str:
         """Its id."""
-        ...
-
-    @property
-    def hostname(self) -> str:
-        """What people call it."""
         ...
 
     @property
@@ -38,13 +33,22 @@ class WaveServer(Protocol):
         ...
 
     @property
-    def critical(self) -> bool:
-        """Whether its failure counts."""
+    def order(self) -> int:
+        """Its place in the boot order of its group."""
+        ...
+
+
+class WaveServer(OrderedServer, Protocol):
+    """A server that preflight found for a wave, as ``handover.PreflightServer`` is."""
+
+    @property
+    def hostname(self) -> str:
+        """What people call it."""
         ...
 
     @property
-    def order(self) -> int:
-        """Its place in the boot order of its group."""
+    def critical(self) -> bool:
+        """Whether its failure counts."""
         ...
 
     @property
@@ -129,7 +133,7 @@ def newest(jobs: Iterable[Job]) -> dict[str, Job]:
     return found
 
 
-def stages(servers: Iterable[WaveServer]) -> tuple[tuple[str, ...], ...]:
+def stages(servers: Iterable[OrderedServer]) -> tuple[tuple[str, ...], ...]:
     """Return the ids of a wave's servers, stage by stage: a stage is launched when the one before it is ready.
 
     ``order`` counts inside a group only: the lowest number of each group is in the first stage, its next number in the

@@ -9,8 +9,9 @@ from typing import Final
 
 from drs_provider.rules.preflight.cost import Estimate, Machine, Prices, estimate, machine_of
 from drs_provider.rules.run.handover import ServerFingerprint
+from drs_provider.rules.run.launch_times.loads import loads_of_plan
+from drs_provider.rules.run.launch_times.timetable import timetable
 from drs_provider.rules.run.shape import RunShape
-from drs_provider.rules.run.timing import finish_times
 from drs_provider.rules.settings.candidates import Candidate
 from drs_provider.rules.settings.values import live_settings
 
@@ -43,12 +44,9 @@ def machine_to_launch(candidate: Candidate) -> Machine:
 
 def lifetimes(shape: RunShape) -> dict[str, timedelta]:
     """Return by wave how long its instances will live in a drill: from its launch to the end of the clean-up."""
-    durations = {wave.name: wave.duration for wave in shape.waves}
-    ends = finish_times(shape.depends_on, durations)
-    last = max(ends.values())
-    return {
-        name: last - end + durations[name] + shape.plan.drill.keep_for + USUAL_CLEAN_UP for name, end in ends.items()
-    }
+    expected = timetable(loads_of_plan(shape))
+    after = shape.plan.drill.keep_for + USUAL_CLEAN_UP
+    return {name: expected.total - turn + after for name, turn in expected.turns.items()}
 
 
 def estimate_drill(

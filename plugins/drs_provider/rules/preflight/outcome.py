@@ -24,6 +24,7 @@ from drs_provider.rules.run.handover import (
     PlanObjectives,
     PlanRunStart,
     PlanVerification,
+    PredictedTimes,
     PreflightFinding,
     PreflightResult,
     PreflightServer,
@@ -32,6 +33,8 @@ from drs_provider.rules.run.handover import (
     ServerFingerprint,
     SourceInstance,
 )
+from drs_provider.rules.run.launch_times.both_ways import both_ways, predicted_in_words
+from drs_provider.rules.run.launch_times.loads import closing_of, loads_of_run, opening_of
 from drs_provider.rules.run.parts import approved_before
 from drs_provider.rules.run.request import RunRequest
 from drs_provider.rules.run.roster import Place, Roster, RosterServer, Target
@@ -227,6 +230,8 @@ class PreflightOutcome:
         if self.cost:
             guess = "" if self.cost.is_certain else ", guessed in part"
             lines.append(f"  cost: about ${self.cost.dollars:.2f}{guess}: {self.cost.biggest()}")
+        if self.predicted:
+            lines.append(f"  predicted, from the first launch on: {predicted_in_words(self.predicted)}")
         if self.verified:
             lines.append(f"  verified: {'yes' if self.verified.verified else 'no'}: {self.verified.why}")
         lines += [f"  refusal: {problem}" for problem in self.problems]
@@ -275,14 +280,39 @@ class PreflightOutcome:
                 has_failback=self.shape.plan.failback is not None,
             ),
             excluded=tuple(map(self._left_server, self.roster.excluded)),
-            waves={
-                wave: PreflightWave(
-                    selected=wave in self.request.waves,
-                    targets=self._by_target(servers),
-                    lost=self._lost_places.get(wave, ()),
-                )
-                for wave, servers in self.roster.waves.items()
-            },
+            predicted=self.predicted,
+            waves=dict(self._waves),
+        )
+
+    @cached_property
+    def _waves(self) -> Mapping[str, PreflightWave]:
+        return {
+            wave: PreflightWave(
+                selected=wave in self.request.waves,
+                targets=self._by_target(servers),
+                lost=self._lost_places.get(wave, ()),
+                ready=shape.wave.ready,
+                opening=opening_of(shape, self.purpose),
+                closing=closing_of(shape, self.purpose),
+            )
+            for wave, servers in self.roster.waves.items()
+            for shape in [self.shape.wave_of[wave]]
+        }
+
+    @cached_property
+    def predicted(self) -> PredictedTimes | None:
+        """What is foretold of the run as it launches, and in waves; None: it launches nothing, or goes back."""
+        if not self.purpose.launches or self.purpose.is_on_the_way_back:
+            return None
+        chosen = {name: wave for name, wave in self._waves.items() if wave.selected}
+        quotas = {str(target): found for target, found in self.quotas.items()}
+        times = both_ways(loads_of_run(chosen, self.shape.depends_on), quotas)
+        steps = (step.step for step in self.shape.after if self.purpose.takes_step(step.step))
+        after = sum((step.length for step in steps), timedelta(0))
+        return PredictedTimes(
+            launch="ahead" if self.ahead else "in_waves",
+            seconds=(times.as_launched.total + after).total_seconds(),
+            in_waves_seconds=(times.in_waves.total + after).total_seconds(),
         )
 
     @cached_property

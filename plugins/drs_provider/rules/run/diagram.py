@@ -6,24 +6,32 @@ from itertools import pairwise
 
 from drs_provider.formatting import plural, timespan
 from drs_provider.plan.model import ProtectionGroup, Selection, is_launched_ahead
-from drs_provider.rules.run.launch_times import launch_times
+from drs_provider.rules.run.launch_times.both_ways import BothWays, both_ways
+from drs_provider.rules.run.launch_times.loads import loads_of_plan
+from drs_provider.rules.run.launch_times.timetable import NOTHING, timetable
 from drs_provider.rules.run.shape import RunShape, WaveShape
 
 
-def draw_text(shape: RunShape) -> str:
-    """Draw the plan for a terminal: rows of waves that run side by side, and what the run will take."""
+def draw_text(shape: RunShape, answers_after: timedelta = NOTHING) -> str:
+    """Draw the plan for a terminal: rows of waves that run side by side, and what the run will take.
+
+    :param answers_after: how long people think
+    """
     width = max(len(wave.name) for wave in shape.waves)
+    times = both_ways(loads_of_plan(shape, answers_after=answers_after))
+    expected = times.as_launched
     lines = [f"{shape.title} (DAG {shape.dag_id})", ""]
     for number, row in enumerate(shape.levels, start=1):
         for name in row:
             wave = shape.wave_of[name]
-            mark = "*" if name in shape.critical_path else " "
+            mark = "*" if name in expected.critical_path else " "
             after = f"after {', '.join(wave.depends_on)}" if wave.depends_on else "at once"
+            took = _say_time(expected.length(name))
             lines.append(
-                f"{number:>3} {mark} {name:<{width}}  {_say_time(wave.duration):>8}  {after}; {_say_members(wave)}"
-                f"{_say_launch(shape, wave)}"
+                f"{number:>3} {mark} {name:<{width}}  {took:>8}  {after}; "
+                f"{_say_members(wave)}{_say_launch(shape, wave)}"
             )
-    lines += ["", *_say_plans(shape), _say_total(shape)]
+    lines += ["", *_say_plans(shape), _say_total(shape, times)]
     return "\n".join(lines) + "\n"
 
 
@@ -61,28 +69,29 @@ def _say_time(duration: timedelta) -> str:
     return f"~{timespan(duration)}"
 
 
-def _say_total(shape: RunShape) -> str:
-    total, rto = max(shape.finish_times.values()), shape.plan.rto
-    said = f"{_say_time(total)} in DRS jobs"
-    if any(is_launched_ahead(shape.plan, wave.wave) for wave in shape.waves):
-        times = launch_times(shape.plan, shape.runnable.groups)
-        total, said = times.as_planned, str(times)
-    line = f"* critical path: {' -> '.join(shape.critical_path)}, {said}"
+def _say_total(shape: RunShape, times: BothWays) -> str:
+    total, rto = times.as_launched.total, shape.plan.rto
+    said = str(times) if shape.has_launch_ahead else f"{_say_time(total)} in DRS jobs"
+    line = f"* critical path: {' -> '.join(times.as_launched.critical_path)}, {said}"
     if rto is None:
         return line
     verdict = "within" if total <= rto else "LONGER THAN"
     return f"{line}, {verdict} the rto of {timespan(rto)}"
 
 
-def draw_mermaid(shape: RunShape) -> str:
-    """Draw the plan as a Mermaid flowchart; the critical path is drawn thick."""
+def draw_mermaid(shape: RunShape, answers_after: timedelta = NOTHING) -> str:
+    """Draw the plan as a Mermaid flowchart; the critical path is drawn thick.
+
+    :param answers_after: how long people think
+    """
+    expected = timetable(loads_of_plan(shape, answers_after=answers_after))
     # Names of waves may be words of Mermaid (``end``, ``graph``): nodes are numbered instead.
     node = {wave.name: f"w{number}" for number, wave in enumerate(shape.waves, start=1)}
     lines = ["flowchart LR"]
     for wave in shape.waves:
         members = _escape(_say_members(wave))
-        lines.append(f'  {node[wave.name]}["{wave.name}<br/>{_say_time(wave.duration)}<br/>{members}"]')
-    on_path = set(pairwise(shape.critical_path))
+        lines.append(f'  {node[wave.name]}["{wave.name}<br/>{_say_time(expected.length(wave.name))}<br/>{members}"]')
+    on_path = set(pairwise(expected.critical_path))
     for wave in shape.waves:
         for above in wave.depends_on:
             arrow = "==>" if (above, wave.name) in on_path else "-->"

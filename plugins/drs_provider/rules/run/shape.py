@@ -28,7 +28,7 @@ from drs_provider.rules.purpose import DRILL, Purpose
 from drs_provider.rules.run import names
 from drs_provider.rules.run.approvals import Policy, policy_of, stop_policy_of
 from drs_provider.rules.run.roster import Target, target_of, targets_of
-from drs_provider.rules.run.timing import critical_path, finish_times, levels, lifetime_of, wave_duration
+from drs_provider.rules.run.timing import levels, lifetime_of
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.request import RunRequest
@@ -134,7 +134,6 @@ class WaveShape:
     :param watch_task: knows what became of its servers; None: it has steps only
     :param asked_before: the approval steps whose recorded answers its launch relies on
     :param notifications_task: tells people of its end; None: nobody wants to know
-    :param duration: what it will take in DRS jobs, with its delay: an estimate, of servers that are named
     :param is_chosen: whether the run has it; a shape without a request has them all
     :param ways_back: of a way back: from where to where its servers go
     :param quiesced_above: of the waves that it waits for, those with steps that stop writes
@@ -155,7 +154,6 @@ class WaveShape:
     tag_instances_task: str | None
     asked_before: tuple[AskedBefore, ...]
     notifications_task: str | None
-    duration: timedelta
     is_chosen: bool = True
     ways_back: tuple[WayBack, ...] = ()
     quiesced_above: tuple[str, ...] = ()
@@ -442,22 +440,6 @@ class RunShape:
         """The waves in rows: those of a row may run side by side."""
         return levels(self.depends_on)
 
-    @cached_property
-    def durations(self) -> Mapping[str, timedelta]:
-        """What every wave will take in DRS jobs; a wave that is not chosen takes no time."""
-        return {wave.name: wave.duration if wave.is_chosen else timedelta(0) for wave in self.waves}
-
-    @cached_property
-    def finish_times(self) -> Mapping[str, timedelta]:
-        """The earliest end of every wave, counted from the start of the first."""
-        return finish_times(self.depends_on, self.durations)
-
-    @cached_property
-    def critical_path(self) -> tuple[str, ...]:
-        """The chain of waves that decides how long the run takes, first to last; without waves that are not chosen."""
-        path = critical_path(self.depends_on, self.durations)
-        return tuple(name for name in path if self.wave_of[name].is_chosen)
-
     @property
     def between_check_and_report(self) -> list[str]:
         """Everything that a run leaves out which only looks; how it ended is told as of every run."""
@@ -570,7 +552,6 @@ def _wave(
         tag_instances_task=names.wave_task(wave.name, names.TAG_INSTANCES) if targets else None,
         asked_before=before_launch,
         notifications_task=teller_task(runnable.plan, wave.name, "wave_failed", "wave_completed"),
-        duration=wave_duration(wave, runnable.groups),
         quiesced_above=tuple(
             other.name for other in runnable.plan.waves if other.name in above and stops_writes(other)
         ),

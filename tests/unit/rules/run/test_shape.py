@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -288,13 +287,6 @@ def test_a_request_of_no_known_mode_has_no_shape(full: RunShape) -> None:
         PreflightRefused, match="mode 'Drill' is neither 'drill' nor 'recovery' nor 'migration' nor 'check'"
     ):
         full.for_request(request_for("Drill", "web"))
-
-
-def test_the_longest_chain_of_waves_is_the_critical_path(full: RunShape) -> None:
-    job = timedelta(seconds=535)
-    assert full.critical_path == ("database", "web")
-    assert full.finish_times == {"database": job, "talk": timedelta(0), "web": 2 * job + timedelta(minutes=5)}
-    assert full.for_request(request_for("drill", "web")).critical_path == ("web",)
 
 
 def test_what_a_drill_makes_lives_as_long_as_its_plan_allows(full: RunShape) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from drs_provider.formatting import joined, some
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.recovery_points import Point
+from drs_provider.rules.launch.results import Ready
 from drs_provider.rules.purpose import ALL_PURPOSES, Purpose, PurposeName, purpose_of
 from drs_provider.rules.run.handover.cut_overs import ServerBack
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part
@@ -128,12 +129,16 @@ class LostPlace(Part):
 class PreflightWave(Part):
     """A wave of the plan. ``selected``: whether it was chosen for this run; one that was not launches nothing.
 
-    ``lost``: where it was to launch and cannot, because nobody answers there.
+    ``lost``: where it was to launch and cannot, because nobody answers there. ``ready``: what its servers are waited
+    for. ``opening``, ``closing``: what the plan lets pass before its launch, and after its last server is ready.
     """
 
     selected: Flag
     targets: tuple[PreflightTarget, ...] = ()
     lost: tuple[LostPlace, ...] = ()
+    ready: Ready = "running"
+    opening: timedelta = timedelta(0)
+    closing: timedelta = timedelta(0)
 
     @property
     def servers(self) -> tuple[PreflightServer, ...]:
@@ -185,6 +190,19 @@ class ServerFingerprint(Part):
     hostname: str
     disks: str = ""
     launch: str = ""
+
+
+class PredictedTimes(Part):
+    """What preflight foretold, in seconds from the first launch until everything is there.
+
+    :param launch: how the run launches
+    :param seconds: launched so
+    :param in_waves_seconds: launched in waves
+    """
+
+    launch: Literal["in_waves", "ahead"]
+    seconds: float
+    in_waves_seconds: float
 
 
 class PlanObjectives(Part):
@@ -257,6 +275,7 @@ class PreflightResult(Document):
     fingerprints: dict[str, ServerFingerprint] = Field(default_factory=dict)
     verified: PlanVerification | None = None
     objectives: PlanObjectives | None = None
+    predicted: PredictedTimes | None = None
     excluded: tuple[PreflightServer, ...] = ()
     waves: dict[str, PreflightWave]
 

@@ -1,0 +1,1 @@
+"""How long the waves of a plan take, launched in their turn or ahead of it."""
