@@ -134,6 +134,105 @@ def crowd(jobs: Sequence[CrowdJob], most_jobs: int, most_servers: int) -> Crowd:
     )
 
 
+@dataclass(frozen=True)
+class TimedJob:
+    """A job of one wave, in epoch seconds of the simulator's clock."""
+
+    wave: int
+    servers: int
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class TimedStart:
+    """The start of an instance that was launched stopped: when it was asked for, and when the instance ran."""
+
+    wave: int
+    asked: float
+    ran: float
+
+
+@dataclass(frozen=True)
+class Crowded:
+    """A run that needs more than one round, against what the quotas allow and the boots of its waves."""
+
+    elapsed: float
+    """Seconds from the first job's creation until the last instance runs."""
+    allowed: float
+    """The same with every job begun the moment that it fitted, and every wave started the moment that it could be."""
+    most_jobs: int
+    most_servers: int
+
+    @property
+    def excess(self) -> float:
+        """The share by which it took longer than allowed."""
+        return self.elapsed / self.allowed - 1
+
+
+@dataclass(frozen=True)
+class LaunchedRun:
+    """A recovery, by what the simulator has recorded of it: epoch seconds of its clock.
+
+    :param asked_at: when it was asked for
+    :param starts: of instances that were launched stopped
+    """
+
+    asked_at: float
+    jobs: tuple[TimedJob, ...]
+    starts: tuple[TimedStart, ...] = ()
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds until everything runs: what is launched started runs when its job ends."""
+        return max([*(job.ended for job in self.jobs), *(start.ran for start in self.starts)]) - self.asked_at
+
+    @property
+    def boots(self) -> dict[int, float]:
+        """By wave, the seconds from its first start until all of its instances run."""
+        found: dict[int, list[TimedStart]] = {}
+        for start in self.starts:
+            found.setdefault(start.wave, []).append(start)
+        return {wave: max(s.ran for s in mine) - min(s.asked for s in mine) for wave, mine in found.items()}
+
+    @property
+    def least(self) -> float:
+        """Seconds of its longest job and of the boots of its waves, one after the other."""
+        return max(job.ended - job.began for job in self.jobs) + sum(self.boots.values())
+
+    @property
+    def rounds(self) -> int:
+        """The most jobs of it that ran one after the other."""
+        count, reached = 0, float("-inf")
+        for job in sorted(self.jobs, key=lambda job: job.ended):
+            if job.began >= reached:
+                count, reached = count + 1, job.ended
+        return count
+
+    @property
+    def at_real_jobs(self) -> float:
+        """:attr:`elapsed`, had every job taken as long as in reality."""
+        under_way, reached = 0.0, float("-inf")
+        for job in sorted(self.jobs, key=lambda job: job.began):
+            under_way += max(0.0, job.ended - max(job.began, reached))
+            reached = max(reached, job.ended)
+        return self.elapsed - under_way + self.rounds * REAL_JOB
+
+    def crowded(self, most_jobs: int, most_servers: int) -> Crowded:
+        """Hold it against what quotas of so many jobs, and of so many servers in all of them, allow."""
+        in_order = sorted(self.jobs, key=lambda job: (job.began, job.wave))
+        first = in_order[0].began
+        summed = crowd([CrowdJob(job.servers, job.began, job.ended) for job in in_order], most_jobs, most_servers)
+        launched: dict[int, float] = {}
+        for number, job in enumerate(in_order, start=1):
+            so_far = [CrowdJob(other.servers, other.began, other.ended) for other in in_order[:number]]
+            launched[job.wave] = max(launched.get(job.wave, 0.0), crowd(so_far, most_jobs, most_servers).allowed)
+        allowed = 0.0
+        for wave, boots in sorted(self.boots.items()):
+            allowed = max(allowed, launched[wave]) + boots
+        return Crowded(self.asked_at + self.elapsed - first, allowed, summed.most_jobs, summed.most_servers)
+
+
 def drs_calls(calls: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Count the DRS calls by operation, most frequent first."""
     return dict(Counter(call["operation"] for call in calls if call["service"] == "drs").most_common())

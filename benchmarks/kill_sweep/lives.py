@@ -171,15 +171,21 @@ def _continued(kind: Kind, simulator: SimulatorHandle, first: MortalRun) -> Mapp
 
 
 @contextmanager
-def simulated_time(simulator: SimulatorHandle) -> Iterator[tuple[RehearsalClock, JumpingLoop]]:
-    """Let everything in this process go by the simulator's clock, which jumps."""
+def simulated_time(
+    simulator: SimulatorHandle, *, looks_every: float | None = _LOOKS_EVERY
+) -> Iterator[tuple[RehearsalClock, JumpingLoop]]:
+    """Let everything in this process go by the simulator's clock, which jumps.
+
+    :param looks_every: simulated seconds between two looks at jobs; None: as many as in a real run
+    """
     control = SimulatorControl(simulator.url)
     clock = RehearsalClock(control.now(), control.advance)
     clocks.install(RehearsalTime(clock))
     loop = JumpingLoop(clock, control.next_answer_in)
     asyncio.set_event_loop(loop)
     try:
-        with replaced(job_poller, "next_poll", lambda *_, **__: _LOOKS_EVERY):
+        often = job_poller.next_poll if looks_every is None else lambda *_, **__: looks_every
+        with replaced(job_poller, "next_poll", often):
             yield clock, loop
     finally:
         loop.close()

@@ -1,10 +1,10 @@
-"""Which chain of waves decided how long the run took, and where it stood still."""
+"""Which chain of waves decided how long the run took, where it stood still, and what was foretold of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from drs_provider.report.evidence import WaitEvidence
-from drs_provider.report.result import CriticalPath, DeadTime, WaveReport
+from drs_provider.report.evidence import RunEvidence, WaitEvidence
+from drs_provider.report.result import CriticalPath, DeadTime, ObjectiveResult, PredictionReport, WaveReport
 from drs_provider.rules.run.timing import critical_path
 
 Interval = tuple[datetime, datetime]
@@ -107,3 +107,27 @@ def covered(intervals: Iterable[Interval]) -> float:
             total += (end - begin).total_seconds()
         reached = end if reached is None else max(end, reached)
     return total
+
+
+def prediction_of(
+    evidence: RunEvidence, waves: tuple[WaveReport, ...], rto: ObjectiveResult
+) -> PredictionReport | None:
+    """Compare the recovery time with what was foretold; None: nothing was.
+
+    Both count from the first launch: how long checks and people took before it was not foretold.
+    """
+    foretold = evidence.predicted
+    if foretold is None:
+        return None
+    is_ahead = foretold.launch == "ahead" and evidence.launched_ahead
+    begun = min((wave.started_at for wave in waves if wave.started_at), default=None)
+    measured = None
+    if begun is not None and rto.measured_seconds is not None:
+        there = evidence.run.started_at + timedelta(seconds=rto.measured_seconds)
+        measured = max(0.0, (there - begun).total_seconds())
+    return PredictionReport(
+        launch="ahead" if is_ahead else "in_waves",
+        predicted_seconds=foretold.seconds if is_ahead else foretold.in_waves_seconds,
+        in_waves_seconds=foretold.in_waves_seconds,
+        measured_seconds=measured,
+    )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from drs_provider.formatting import duration, plural, some
-from drs_provider.report.critical_path import critical_path_of, dead_times_of
+from drs_provider.report.critical_path import critical_path_of, dead_times_of, prediction_of
 from drs_provider.report.evidence import (
     CleanupEvidence,
     DrillFacts,
@@ -19,7 +19,6 @@ from drs_provider.report.evidence import (
     WaveEvidence,
 )
 from drs_provider.report.failures import failures_of, not_started_waves
-from drs_provider.report.foretold import prediction_of
 from drs_provider.report.result import (
     CleanupReport,
     Counts,

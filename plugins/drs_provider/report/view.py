@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import JsonValue
 
 from drs_provider.formatting import duration, instant_words, share
-from drs_provider.report.foretold import prediction_in_words
 from drs_provider.report.home.rows import HomeRow, home_rows
 from drs_provider.report.result import (
     Failure,
     ObjectiveOutcome,
     ObjectiveResult,
+    PredictionReport,
     Outcome,
     RunReport,
     ServerReport,
@@ -157,6 +157,14 @@ class View:
     """The recovery time from the first launch on, and what was foretold of it."""
 
 
+def _foretold(found: PredictionReport) -> str:
+    """Say what was foretold: ``foretold: 10 min 55 s launched ahead, 35 min 40 s in waves``."""
+    if found.launch == "in_waves":
+        return f"foretold: {duration(found.predicted_seconds)}"
+    in_waves = duration(found.in_waves_seconds)
+    return f"foretold: {duration(found.predicted_seconds)} launched ahead, {in_waves} in waves"
+
+
 def _data_spread(report: RunReport) -> str | None:
     """Say how far the data of the waves' servers is apart; None: of fewer than two waves anything is known."""
     points = {
@@ -191,9 +199,7 @@ def view_of(report: RunReport) -> View:
         airflow_url=web_url(report.run.airflow_url),
         home=home_rows(report),
         foretold=(
-            (duration(report.prediction.measured_seconds), prediction_in_words(report.prediction))
-            if report.prediction
-            else None
+            (duration(report.prediction.measured_seconds), _foretold(report.prediction)) if report.prediction else None
         ),
     )
 

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from drs_provider.report.measure import measure
+from drs_provider.rules.run.launch_times.timetable import WaveLoad
 from drs_provider.rules.run.state import TaskSnapshot, state_of
 from drs_provider.ui.board import board_of, snapshot_of, title_of
-from drs_provider.ui.forecast import USUAL, Forecast, expected_end, forecast_from
+from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, forecasts_from
 from drs_provider.ui.read_model import RunData
 from kit.evidence import a_passed_drill
 from kit.recorded_runs import recorded
@@ -158,19 +159,20 @@ def test_a_run_that_failed_expects_nothing():
     run = recorded_run("failed", state="running")
     state = state_of(snapshot_of(run))
 
-    assert expected_end(state, USUAL, run.started_at) is None
+    assert expected_end(RunSoFar(state), USUAL, run.started_at) is None
 
 
 def test_the_estimate_is_taken_from_the_newest_run_that_launched_everything():
     report = measure(a_passed_drill())
-    forecast = forecast_from([report])
+    forecasts = forecasts_from([report])
 
-    assert forecast.source == "the drill of 2026-11-22 05:00 UTC"
-    assert forecast.wave("database") == timedelta(seconds=report.waves[0].duration_seconds)
-    assert forecast.wave("unheard-of") == timedelta(seconds=535)
+    assert forecasts.ahead == USUAL.ahead
+    assert forecasts.in_waves.source == "the drill of 2026-11-22 05:00 UTC"
+    assert forecasts.in_waves.waves["database"] == report.waves[0].duration_seconds
+    assert forecasts.in_waves.load(WaveLoad("unheard-of")) == WaveLoad("unheard-of")
     failed = report.model_copy(update={"counts": report.counts.model_copy(update={"failed": 1})})
-    assert forecast_from([failed, report]) == forecast
-    assert forecast_from([failed]) == USUAL
+    assert forecasts_from([failed, report]) == forecasts
+    assert forecasts_from([failed]) == USUAL
 
 
 @pytest.mark.parametrize(
@@ -178,12 +180,13 @@ def test_the_estimate_is_taken_from_the_newest_run_that_launched_everything():
     [(0, "taking snapshots"), (51, "taking snapshots"), (52, "converting"), (232, "launching instances")],
 )
 def test_the_phase_of_drs_is_guessed_from_the_age_of_the_job(elapsed, phase):
-    assert USUAL.phase("web", timedelta(seconds=elapsed)) == phase
+    assert USUAL.in_waves.phase("web", timedelta(seconds=elapsed)) == phase
 
 
 def test_waves_that_wait_for_people_count_from_now_on():
     run = recorded_run("waiting-in-a-pause")
     now = run.started_at + timedelta(hours=2)
 
-    end = expected_end(state_of(snapshot_of(run)), Forecast(waves={"web": 60.0}), now)
+    so_far = RunSoFar(state_of(snapshot_of(run)))
+    end = expected_end(so_far, Forecasts(in_waves=Forecast(waves={"web": 60.0})), now)
     assert end == now + timedelta(seconds=60)

@@ -153,7 +153,7 @@ def test_a_forecast_that_could_not_be_read_is_looked_for_again(monkeypatch):
         return answer
 
     monkeypatch.setattr(plan_list, "_reports", read)
-    monkeypatch.setattr(plan_list, "forecast_from", lambda reports: ("read", reports))
+    monkeypatch.setattr(plan_list, "forecasts_from", lambda reports: ("read", reports))
 
     asked = ("s3://reports", "drs.shop", "manual__forecast")
     assert plan_list.forecast_of(*asked) == plan_list.USUAL

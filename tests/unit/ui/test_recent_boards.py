@@ -9,7 +9,7 @@ import pytest
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui import recent_boards
 from drs_provider.ui.board import BoardRto, board_of
-from drs_provider.ui.forecast import USUAL, Forecast
+from drs_provider.ui.forecast import USUAL, Forecasts
 from drs_provider.ui.read_model import RunData
 from drs_provider.ui.recent_boards import DRAWN_FOR, FRESH_FOR, MOST_RUNS, READ_FOR, RecentBoards, ShownBoard
 
@@ -56,7 +56,7 @@ class CountedForecasts:
     def __init__(self):
         self.asked = 0
 
-    def __call__(self) -> Forecast:
+    def __call__(self) -> Forecasts:
         self.asked += 1
         return USUAL
 

@@ -1,6 +1,5 @@
 """A plan is drawn with its rows, its members and what it will take."""
 
-
 from drs_provider.rules.run.diagram import draw_mermaid, draw_text
 from drs_provider.rules.run.shape import compile_shape
 from kit.plan_files import PLAN, read_beside_groups

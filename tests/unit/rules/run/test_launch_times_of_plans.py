@@ -145,7 +145,8 @@ def test_people_think_beside_the_job_that_launches_ahead(times):
 
     assert found.as_launched.total == JOB_DURATION + 4 * BOOT + 5 * MINUTE
     early = times(
-        "launch: ahead\n" + chain(", before: [{kind: approval, name: ask, approvers: [ann]}]"), answers_after=5 * MINUTE
+        "launch: ahead\n" + chain(", before: [{kind: approval, name: ask, approvers: [ann], message: Go on?}]"),
+        answers_after=5 * MINUTE,
     )
     assert early.as_launched.total == JOB_DURATION + 4 * BOOT
     assert early.in_waves.total == 4 * JOB_DURATION + 5 * MINUTE
