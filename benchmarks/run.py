@@ -19,7 +19,7 @@ from typing import Any
 from drs_provider.rules.run.names import dag_id_of
 from rich.console import Console
 
-from benchmarks import board, crowds, parse_time, plans, simulator
+from benchmarks import board, crowds, launch_ahead, parse_time, plans, simulator
 from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--alone", type=int, default=6, help="runs of one plan alone, four hops each (6)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of four plans side by side (3)")
     parser.add_argument(
-        "--only", choices=("runs", "parsing", "crowds", "weather", "simulator", "board"), help="measure one part"
+        "--only",
+        choices=("runs", "parsing", "crowds", "weather", "simulator", "board", "launch_ahead"),
+        help="measure one part",
     )
     parser.add_argument(
         "--database", choices=DATABASES, default="sqlite", help="where Airflow keeps its tables (sqlite)"
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "weather": lambda: crowds.measure_weather(work, stack, console.print),
         "simulator": simulator.measure,
         "board": lambda: board.measure(work / "board"),
+        "launch_ahead": lambda: launch_ahead.measure_apart(work / "launch-ahead"),
     }
     try:
         for name, measure in parts.items():
@@ -257,6 +260,25 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
             f"| board of {found['servers']} servers, CPU of a poll | beside others {found['crowd_ms']:.1f} ms, one "
             f"viewer alone {found['alone_ms']:.1f} ms (at most {found['alone_max_ms']:.1f} ms), first after a change "
             f"{found['after_change_ms']:.1f} ms; {found['page_ms']:.1f} ms of it for a page without data |"
+        )
+
+    if found := result.get("launch_ahead"):
+        yield from _ahead_rows(found)
+
+
+def _ahead_rows(found: Mapping[str, Any]) -> Iterator[str]:
+    for plan in found["plans"]:
+        yield (
+            f"| {plan['servers']} servers in {plan['waves']} waves | in waves {plan['in_waves_s']:.0f} s, "
+            f"native {plan['native_s']:.0f} s, ahead {plan['ahead_s']:.0f} s: {plan['ahead_over_job_and_boots']:.2f} "
+            f"times one job and the boots; in waves takes {plan['in_waves_over_ahead']:.1f} times, native "
+            f"{plan['native_over_ahead']:.1f} times as long |"
+        )
+    if crowd := found.get("crowd"):
+        yield (
+            f"| ahead under quotas 20 / 100 / 500, {crowd['servers']} servers in {crowd['waves']} waves | "
+            f"{crowd['elapsed']:.0f} s of {crowd['allowed']:.0f} s allowed with boots: {crowd['excess']:.2%} longer; "
+            f"at most {crowd['most_jobs']} jobs, {crowd['most_servers']} servers at a time |"
         )
 
 

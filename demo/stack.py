@@ -26,7 +26,7 @@ from demo.processes import Processes
 from demo.simulator_api import SimulatorApi
 
 PROJECT = Path(__file__).resolve().parent.parent
-FLEETS = tuple(PROJECT / "simulator" / "fleets" / name for name in ("web-shop.yaml", "hello.yaml"))
+FLEETS = tuple(PROJECT / "simulator" / "fleets" / name for name in ("web-shop.yaml", "hello.yaml", "ledger.yaml"))
 READY_WITHIN = 120.0
 Database = Literal["sqlite", "postgresql"]
 DATABASES: tuple[Database, ...] = get_args(Database)

@@ -82,8 +82,8 @@ def test_it_says_when_it_can_be_used_merges_fleets_reads_faults_and_ends_on_sigt
     faults.write_text(json.dumps([{"service": "drs", "do": "throttle", "count": 1}]))
     program = Program("--example", "--faults", faults, "--speed", "60")
 
-    assert program.line == f"drs-simulator ready on {program.handle.url} (speed 60, 102 servers)"
-    assert program.handle.health() == {"ready": True, "speed": 60, "servers": 102}
+    assert program.line == f"drs-simulator ready on {program.handle.url} (speed 60, 108 servers)"
+    assert program.handle.health() == {"ready": True, "speed": 60, "servers": 108}
     with pytest.raises(ClientError, match="ThrottlingException"):
         program.handle.client("drs").describe_jobs()
     assert program.handle.calls()[0]["error"] == "ThrottlingException"

@@ -12,7 +12,7 @@ from typing import Final
 
 from drs_provider.report.result import RunReport, ServerReport, WaveReport
 from drs_provider.rules.run.handover import LaunchedJob, PreflightResult
-from drs_provider.rules.run.launch_times.loads import loads_of_run
+from drs_provider.rules.run.launch_times.loads import among, loads_of_run
 from drs_provider.rules.run.launch_times.timetable import Known, KnownJob, Servers, WaveLoad, timetable
 from drs_provider.rules.run.state import (
     LeftDocuments,
@@ -146,23 +146,23 @@ def expected_end(run: RunSoFar, forecasts: Forecasts, now: datetime) -> datetime
     jobs = [job for found in run.ahead.values() for job in found]
     known = [wave.started_at for wave in state.waves] + [wave.ended_at for wave in state.waves]
     base = min([now, *(at for at in (*known, *(job.created_at for job in jobs)) if at)])
-    quotas = run.preflight.quotas if run.preflight else {}
     waves = [wave for wave in state.waves if wave.status is not WaveStatus.SKIPPED]
     found = timetable(
-        _loads(run, waves, forecasts.of(is_ahead=run.is_ahead)), quotas=quotas, known=_known(run, waves, base, now)
+        _loads(run, waves, forecasts.of(is_ahead=run.is_ahead)),
+        quotas=run.preflight.quotas if run.preflight else {},
+        known=_known(run, waves, base, now),
     )
     return base + found.total if found.ends else None
 
 
 def _loads(run: RunSoFar, waves: Sequence[WaveState], forecast: Forecast) -> list[WaveLoad]:
-    depends_on = {wave.name: wave.depends_on for wave in waves}
-    planned = (
-        {load.name: load for load in loads_of_run(run.preflight.chosen_waves, depends_on)} if run.preflight else {}
-    )
+    above = among({wave.name: wave.depends_on for wave in run.state.waves}, [wave.name for wave in waves])
+    found = run.preflight.chosen_waves if run.preflight else {}
+    planned = {load.name: load for load in loads_of_run({name: found[name] for name in above if name in found}, above)}
+    loads = [planned.get(wave.name) or _unplanned(wave) for wave in waves]
     return [
-        forecast.load(load.in_turn() if load.name in run.left_to_turn else load)
-        for wave in waves
-        for load in [planned.get(wave.name) or _unplanned(wave)]
+        forecast.load(replace(load.in_turn() if load.name in run.left_to_turn else load, depends_on=above[load.name]))
+        for load in loads
     ]
 
 

@@ -23,7 +23,7 @@ def bag_of(folder, monkeypatch):
     return DagBag(str(DAG_FILE))
 
 
-@pytest.mark.parametrize("plan", ["hello", "web-shop"])
+@pytest.mark.parametrize("plan", ["hello", "ledger", "web-shop"])
 def test_the_dag_of_a_plan_is_the_golden_one(plan, monkeypatch):
     bag = bag_of(ROOT / "plans", monkeypatch)
     golden = GOLDEN / f"{plan}.dag.txt"
@@ -117,7 +117,7 @@ def test_parsing_asks_no_network_and_imports_no_boto3():
         "socket.getaddrinfo = refuse\n"
         f"bag = DagBag({str(DAG_FILE)!r})\n"
         "assert bag.import_errors == {}, bag.import_errors\n"
-        "assert set(bag.dags) == {'drs.hello', 'drs.web-shop', 'drs.sweeper'}, bag.dags\n"
+        "assert set(bag.dags) == {'drs.hello', 'drs.ledger', 'drs.web-shop', 'drs.sweeper'}, bag.dags\n"
         "assert not {'boto3', 'botocore', 'aiobotocore'} & set(sys.modules), 'boto3 came in with the DAG file'\n"
     )
     env = {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "DRS_PLANS_FOLDER": str(ROOT / "plans")}
@@ -271,7 +271,7 @@ notify:
 """
 
 
-@pytest.mark.parametrize("plan", ["hello", "web-shop"])
+@pytest.mark.parametrize("plan", ["hello", "ledger", "web-shop"])
 def test_a_killed_process_is_no_failure_of_a_run(plan, monkeypatch):
     dag = bag_of(ROOT / "plans", monkeypatch).dags[f"drs.{plan}"]
 

@@ -163,7 +163,7 @@ def no_other_plans(going_on):
     from airflow.utils.session import create_session
     from sqlalchemy import select, update
 
-    ours = ("drs.hello", "drs.web-shop")
+    ours = ("drs.hello", "drs.ledger", "drs.web-shop")
     with create_session(scoped=False) as session:
         others = session.scalars(select(DagModel.dag_id).where(DagModel.dag_id.not_in(ours), ~DagModel.is_stale)).all()
         session.execute(update(DagModel).where(DagModel.dag_id.in_(others)).values(is_stale=True))
@@ -187,7 +187,7 @@ def test_plans_are_read_from_their_dags_where_their_files_are_not(runs, tmp_path
 
     library = runs.plans(gone)
 
-    assert library.plans.keys() == written.plans.keys() == {"hello", "web-shop"}
+    assert library.plans.keys() == written.plans.keys() == {"hello", "ledger", "web-shop"}
     for name, found in library.plans.items():
         assert (found.plan, found.groups, found.digest) == (
             written.plans[name].plan,
@@ -251,5 +251,5 @@ def test_the_page_of_plans_is_the_same_without_plan_files(api, no_other_plans, s
     with_files = shown()
     monkeypatch.setenv("DRS_PLANS_FOLDER", str(tmp_path / "plans"))
 
-    assert [plan["name"] for plan in with_files["plans"]] == ["hello", "web-shop"]
+    assert [plan["name"] for plan in with_files["plans"]] == ["hello", "ledger", "web-shop"]
     assert shown() == with_files

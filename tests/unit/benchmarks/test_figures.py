@@ -7,8 +7,11 @@ from benchmarks.figures import (
     Crowd,
     CrowdJob,
     Launch,
+    LaunchedRun,
     Sample,
     Spread,
+    TimedJob,
+    TimedStart,
     crowd,
     drs_calls,
     slots_while_waiting,
@@ -86,3 +89,41 @@ def test_runs_that_share_an_account_are_held_against_what_its_quotas_allow(jobs,
 
 def test_the_excess_is_recomputed_against_jobs_of_real_length():
     assert Crowd(1, 300, 20, 18).excess_share(60) == pytest.approx(2 / (18 * 60))
+
+
+# Asked at 100; two waves: their jobs begin at 110 side by side, and their instances are started one after the other.
+AHEAD = LaunchedRun(
+    100.0,
+    (TimedJob(0, 2, 110.0, 610.0), TimedJob(1, 1, 112.0, 600.0)),
+    (TimedStart(0, 612.0, 630.0), TimedStart(0, 613.0, 627.0), TimedStart(1, 632.0, 650.0)),
+)
+IN_WAVES = LaunchedRun(100.0, (TimedJob(0, 2, 110.0, 610.0), TimedJob(1, 1, 613.0, 1113.0)))
+
+
+def test_a_run_ends_with_its_last_job_or_its_last_boot():
+    assert (AHEAD.elapsed, IN_WAVES.elapsed) == (550.0, 1013.0)
+
+
+def test_what_a_launch_ahead_takes_at_least_is_its_longest_job_and_the_boots_of_its_waves():
+    assert AHEAD.boots == {0: 18.0, 1: 18.0}
+    assert AHEAD.least == 500.0 + 36.0
+
+
+def test_a_recovery_is_recomputed_against_jobs_of_real_length():
+    assert (AHEAD.rounds, IN_WAVES.rounds) == (1, 2)
+    assert AHEAD.at_real_jobs == pytest.approx(550.0 - 500.0 + 540.0)
+    assert IN_WAVES.at_real_jobs == pytest.approx(1013.0 - 1000.0 + 2 * 540.0)
+
+
+def test_a_run_of_two_rounds_is_held_against_what_quotas_allow_and_the_boots():
+    late = LaunchedRun(
+        0.0,
+        (TimedJob(0, 2, 10.0, 110.0), TimedJob(1, 2, 115.0, 215.0)),
+        (TimedStart(0, 112.0, 122.0), TimedStart(1, 220.0, 230.0)),
+    )
+    found = late.crowded(20, 2)
+
+    assert (found.elapsed, found.allowed) == (220.0, 210.0)
+    assert (found.most_jobs, found.most_servers) == (1, 2)
+    assert found.excess == pytest.approx(10 / 210)
+    assert late.crowded(20, 4).allowed == 100.0 + 10.0 + 10.0

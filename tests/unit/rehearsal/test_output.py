@@ -5,11 +5,13 @@ from dataclasses import replace
 from drs_provider.rehearsal.output import NARROWEST, WIDEST, WIDTH, as_text
 from drs_provider.rehearsal.prediction import (
     Objective,
+    OtherWay,
     PredictedFailure,
     Prediction,
     QuotaUse,
     StepForecast,
     WaveForecast,
+    beside,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -223,3 +225,25 @@ def test_json_says_the_same_in_plain_values():
         "summary": "",
     }
     assert said["rto"] == {"target_seconds": 2700.0, "predicted_seconds": 1140.2, "outcome": "met"}
+
+
+def test_a_run_that_launches_ahead_says_what_that_saves():
+    def said(verdict, seconds, saved):
+        lines = as_text(replace(GOOD, launch="ahead", in_waves=OtherWay(verdict, seconds, saved))).splitlines()
+        return [line.strip() for line in lines if line.startswith("  Launch ")]
+
+    assert said("passed", 2680.2, 1540.0) == [
+        "Launch    ahead saves 25m 40s: launched in waves the RTO would be 44m 40s"
+    ]
+    assert said("passed", 1110.2, -30.0) == ["Launch    ahead costs 30 s: launched in waves the RTO would be 18m 30s"]
+    assert said("failed", None, None) == ["Launch    ahead; launched in waves the run would end as failed"]
+    assert said("passed", 2680.2, None) == ["Launch    ahead; launched in waves the RTO would be 44m 40s"]
+
+
+def test_what_ahead_saves_is_known_only_where_both_ways_recover_everything():
+    fast = replace(GOOD, rto=Objective(2700.0, 1140.0, "met"))
+    slow = replace(GOOD, rto=Objective(2700.0, 2680.0, "met"))
+
+    assert beside(fast, slow).in_waves == OtherWay("passed", 2680.0, 1540.0)
+    assert beside(replace(fast, verdict="failed"), slow).in_waves == OtherWay("passed", 2680.0, None)
+    assert beside(fast, replace(slow, verdict="failed")).in_waves == OtherWay("failed", None, None)

@@ -116,7 +116,7 @@ def test_the_plans_own_steps_have_a_group_for_each_side() -> None:
     assert [names.plan_step_group(side) for side in ("before", "after")] == ["before_waves", "after_waves"]
 
 
-@pytest.mark.parametrize("plan", ["hello", "web-shop"])
+@pytest.mark.parametrize("plan", ["hello", "ledger", "web-shop"])
 def test_every_task_of_a_plans_dag_has_a_name_from_here(plan: str) -> None:
     known = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
     tasks = golden_tasks(plan)

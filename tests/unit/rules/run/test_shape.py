@@ -91,7 +91,7 @@ def request_for(mode: str, *waves: str) -> RunRequest:
     return RunRequest(mode, "latest", waves, (), replace_live_instances=False, reason="")
 
 
-@pytest.mark.parametrize("plan", ["hello", "web-shop"])
+@pytest.mark.parametrize("plan", ["hello", "ledger", "web-shop"])
 def test_the_tasks_of_a_shape_are_those_of_the_golden_dag(plan: str) -> None:
     golden = {}
     for line in (GOLDEN / f"{plan}.dag.txt").read_text(encoding="utf-8").splitlines():
