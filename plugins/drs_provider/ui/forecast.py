@@ -174,9 +174,10 @@ def _unplanned(wave: WaveState) -> WaveLoad:
 
 def _known(run: RunSoFar, waves: Sequence[WaveState], base: datetime, now: datetime) -> Known:
     place_of = {
-        server.server_id: str(part.target)
+        server.server_id: place
         for wave in (run.preflight.chosen_waves.values() if run.preflight and any(run.ahead.values()) else ())
         for part in wave.targets
+        for place in [str(part.target)]
         for server in part.servers
     }
     return Known(

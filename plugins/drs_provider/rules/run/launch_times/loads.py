@@ -1,5 +1,6 @@
 """What the waves of a plan, or of one run, take time for: from the plan alone, or from what preflight has found."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -73,8 +74,9 @@ def loads_of_run(waves: Mapping[str, PreflightWave], depends_on: Mapping[str, tu
             name=name,
             depends_on=above,
             stages=stage_loads(
-                LoadedServer(server.server_id, server.group, server.order, str(part.target), server.ahead)
+                LoadedServer(server.server_id, server.group, server.order, place, server.ahead)
                 for part in wave.targets
+                for place in [str(part.target)]  # once: there may be thousands of servers
                 for server in part.servers
             ),
             ready=wave.ready,
@@ -100,15 +102,16 @@ def among(depends_on: Mapping[str, Sequence[str]], chosen: Collection[str]) -> d
 
 def stage_loads(servers: Iterable[LoadedServer]) -> tuple[Mapping[str, Servers], ...]:
     """Count the servers of a wave, by their boot order, and by account and Region."""
-    known = {server.server_id: server for server in servers}
-    found = []
-    for stage in stages(known.values()):
-        here: dict[str, Servers] = {}
-        for server in (known[server_id] for server_id in stage):
-            so_far = here.get(server.place, Servers())
-            here[server.place] = so_far.one_more(is_ahead=server.is_ahead)
-        found.append(here)
-    return tuple(found)
+    members = tuple(servers)
+    known = {server.server_id: (server.place, server.is_ahead) for server in members}
+    counted = [Counter(known[server_id] for server_id in stage) for stage in stages(members)]
+    return tuple(
+        {
+            place: Servers(found[place, True], found[place, False])
+            for place in dict.fromkeys(place for place, _ in found)
+        }
+        for found in counted
+    )
 
 
 def opening_of(

@@ -32,10 +32,6 @@ class Servers:
     ahead: int = 0
     in_turn: int = 0
 
-    def one_more(self, *, is_ahead: bool) -> "Servers":
-        """Count another one."""
-        return Servers(self.ahead + is_ahead, self.in_turn + (not is_ahead))
-
 
 @dataclass(frozen=True)
 class WaveLoad:
