@@ -118,7 +118,7 @@ def measure(
     work: Path,
     say: Callable[[str], None],
     *,
-    sizes: Sequence[tuple[int, int]] = tuple((servers, waves) for servers in SERVERS for waves in WAVES),
+    sizes: Sequence[tuple[int, int]],
     crowded: tuple[int, int] | None = CROWD,
 ) -> dict[str, Any]:
     """Recover every plan in each way, one after the other on one simulator.

@@ -18,6 +18,7 @@ from drs_provider.dag.factory import dags_of_folder
 from drs_provider.rehearsal.engine.clock import RehearsalClock
 from drs_provider.rehearsal.engine.loop import JumpingLoop, RehearsalTime
 from drs_provider.rehearsal.engine.simulator import SimulatorControl
+from drs_provider.rules.launch.backoff import next_poll
 from drs_provider.rules.launch.tags import run_key
 from drs_provider.triggers import job_poller
 from drs_simulator.client import SimulatorHandle
@@ -184,7 +185,7 @@ def simulated_time(
     loop = JumpingLoop(clock, control.next_answer_in)
     asyncio.set_event_loop(loop)
     try:
-        often = job_poller.next_poll if looks_every is None else lambda *_, **__: looks_every
+        often = next_poll if looks_every is None else lambda *_, **__: looks_every
         with replaced(job_poller, "next_poll", often):
             yield clock, loop
     finally:

@@ -33,7 +33,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
         help="may be given again: fleets are merged",
     )
     parser.add_argument(
-        "--example", action="store_true", help="the servers of the example plans: hello (2), ledger (6) and web-shop (100)"
+        "--example",
+        action="store_true",
+        help="the servers of the example plans: hello (2), ledger (6) and web-shop (100)",
     )
     parser.add_argument("--speed", type=_speed, default=1.0, help="simulated seconds per second (default 1: real time)")
     parser.add_argument("--state", type=Path, metavar="FILE", help="keep the state in this file, and go on from it")
