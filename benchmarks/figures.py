@@ -197,8 +197,11 @@ class LaunchedRun:
 
     @property
     def least(self) -> float:
-        """Seconds of its longest job and of the boots of its waves, one after the other."""
-        return max(job.ended - job.began for job in self.jobs) + sum(self.boots.values())
+        """Seconds of one job and of the boots of its waves, one after the other, each once its own job is over."""
+        reached = 0.0
+        for wave, boots in sorted(self.boots.items()):
+            reached = max(reached, *(job.ended - job.began for job in self.jobs if job.wave == wave)) + boots
+        return reached
 
     @property
     def rounds(self) -> int:

@@ -104,7 +104,7 @@ def test_a_run_ends_with_its_last_job_or_its_last_boot():
     assert (AHEAD.elapsed, IN_WAVES.elapsed) == (550.0, 1013.0)
 
 
-def test_what_a_launch_ahead_takes_at_least_is_its_longest_job_and_the_boots_of_its_waves():
+def test_a_launch_ahead_takes_one_job_and_the_boots_of_its_waves_at_least():
     assert AHEAD.boots == {0: 18.0, 1: 18.0}
     assert AHEAD.least == 500.0 + 36.0
 

@@ -6,11 +6,20 @@ import pytest
 from drs_provider.report.evidence import JobEvidence
 from drs_provider.report.measure import measure
 from drs_provider.report.result import PredictionReport
-from drs_provider.rules.run.handover import LaunchedJob, PreflightResult
-from drs_provider.rules.run.state import RunState, RunStatus, WaveState, WaveStatus
+from drs_provider.rules.run.handover import Launch, LaunchedJob, PreflightResult
+from drs_provider.rules.run.state import (
+    LeftDocuments,
+    RunSnapshot,
+    RunState,
+    RunStatus,
+    TaskSnapshot,
+    WaveState,
+    WaveStatus,
+)
 from drs_provider.rules.run.state.run_state import CleanupState, PreflightState
+from drs_provider.rules.run.state.snapshot import RunOutline, WaveOutline
 from drs_provider.rules.run.state.vocabulary import CleanupStatus, PreflightStatus
-from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, forecasts_from
+from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, forecasts_from, run_so_far
 from kit.evidence import a_passed_drill
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -163,3 +172,29 @@ def test_of_a_run_that_launched_ahead_the_jobs_and_the_boots_are_kept():
     assert set(found.ahead.jobs.values()) == {600.0}
     assert all(seconds == 20.0 for name, seconds in found.ahead.waves.items() if name != "monitoring")
     assert forecasts_from([report, ahead]) == found
+
+
+@pytest.mark.parametrize(
+    ("state", "has_jobs", "in_turn"),
+    [
+        (None, False, []),
+        ("running", False, []),
+        ("deferred", False, []),
+        ("success", True, []),
+        ("skipped", True, []),
+        ("skipped", False, ["w1"]),
+        ("upstream_failed", False, ["w1"]),
+    ],
+)
+def test_what_was_not_launched_ahead_is_launched_in_its_turn(state, has_jobs, in_turn):
+    task, launch = "w1.launch_ahead", Launch(jobs=(job(1, 100),), aws_conn_id="aws_default", region="us-west-2")
+    documents = {(task, Launch.KEY): launch.to_json()} if has_jobs else {}
+    snapshot = RunSnapshot(
+        RunOutline(waves=(WaveOutline("w1", aheads=(task,), starts=("w1.start_recovery",), watch="w1.recovery_job"),)),
+        tasks={task: TaskSnapshot(state)},
+        left=lambda name, key: documents.get((name, key)),
+    )
+
+    found = run_so_far(so_far(wave(1)).state, snapshot, LeftDocuments(snapshot))
+    assert list(found.left_to_turn) == in_turn
+    assert [launched.job_id for launched in found.ahead["w1"]] == (["drsjob-1"] if has_jobs else [])
