@@ -60,6 +60,7 @@ class PreparedWave:
     :param clock: what time it is
     :param max_tries: of the task: a cleared one counts its starts anew
     :param may_relaunch: whether a server may be launched once more, should its launch come to nothing
+    :param why_kept: why a server that has a try left is not launched again; empty: it is, or has none
     :param ensure_may_start: raises where nothing may be started in an account and Region any more; asked before a start
     """
 
@@ -70,6 +71,7 @@ class PreparedWave:
     clock: Callable[[], datetime]
     max_tries: int | None = None
     may_relaunch: Callable[[ServerResult], bool] = lambda _: False
+    why_kept: Callable[[ServerResult], str] = lambda _: ""
     ensure_may_start: Callable[["DrsHook"], None] = lambda _: None
 
     def go_on(self, seen: Sequence[SeenLaunch], *, order: str | None = None) -> StartRound:
@@ -168,7 +170,7 @@ class PreparedWave:
             return plain
         refused = next((start.refused for start in tries.get(result.instance_id or "", ())[-1:] if start.refused), "")
         lost = replace(result, status="failed", reason=refused) if refused and result.status == "launched" else result
-        plain = replace(plain, may_relaunch=self.may_relaunch(lost))
+        plain = replace(plain, may_relaunch=self.may_relaunch(lost), kept=self.why_kept(lost))
         if result.status != "launched" and result.server_id not in pending:
             return replace(plain, launched="failed", reason=result.reason or "")
         starts = tuple(
