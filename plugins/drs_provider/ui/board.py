@@ -31,6 +31,7 @@ from drs_provider.rules.run.state import (
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
 from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_there_at
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
+from drs_provider.ui.prepared import ahead_phase, is_starting, why_it_waits
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
 from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
@@ -58,7 +59,11 @@ class BoardPoints(BaseModel):
 
 
 class BoardWave(BaseModel):
-    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin."""
+    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin.
+
+    ``starts``: it starts instances that were launched stopped, and ``phase`` says how far they are, not what DRS does.
+    ``waits``: when it starts those that are launched ahead of its turn.
+    """
 
     name: str
     depends_on: list[str]
@@ -68,6 +73,8 @@ class BoardWave(BaseModel):
     ended_at: datetime | None = None
     jobs: list[str]
     phase: str | None = None
+    starts: bool = False
+    waits: str | None = None
     counts: dict[str, int]
     points: BoardPoints | None = None
     has_servers: bool = True
@@ -174,6 +181,7 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
     phases = _phases(state, snapshot, left, forecast, now)
     for wave in waves:
         wave.phase = phases.get(wave.name)
+        wave.waits = None if state.is_over or (found := state.wave(wave.name)) is None else why_it_waits(found, state)
     mode = state.mode or run.mode
     purpose = find_purpose(mode)
     cleans_up = purpose is None or purpose.cleans_up
@@ -254,6 +262,8 @@ def _phases(
     outlines = {outline.name: outline for outline in snapshot.outline.waves}
     found: dict[str, str] = {}
     for wave in state.waves:
+        if not state.is_over and (said := ahead_phase(wave, outlines[wave.name], left, forecast, now)):
+            found[wave.name] = said
         if wave.status is WaveStatus.LAUNCHING and not state.is_over:
             if said := phases_in_words(server.event for server in wave.servers or () if server.event):
                 found[wave.name] = said
@@ -311,6 +321,7 @@ def _wave(wave: WaveState, snapshot: RunSnapshot, left: LeftDocuments, run: RunD
         started_at=wave.started_at,
         ended_at=wave.ended_at,
         jobs=list(wave.jobs),
+        starts=is_starting(wave),
         counts={status.value: count for status, count in wave.counts.items()},
         points=points_of(_points(left.preflight(), wave.name, launches)),
         has_servers=wave.has_servers,

@@ -192,8 +192,16 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         for server, words in step.awaited.items():
             self.log.info("%s: %s", server, words)
         if step.awaited and not is_over:
+            self._show(context, step.phases, holder)
             self._wait_for_instances(settled, deadline, look_at=step.look_at, stopped_until=step.stopped_until)
         return settled
+
+    def _show(self, context: Context, phases: Mapping[str, str], holder: Mapping[str, str]) -> None:
+        """Leave for people how far the instances of the wave are while they boot."""
+        from drs_provider.rules.run.handover import LaunchPhases
+        from drs_provider.rules.run.handover.launch_phases import phases_of
+
+        leave(context["ti"], LaunchPhases(jobs=phases_of(phases, holder, seen_at=clock.now())))
 
     def _why_not_started(self, context: Context) -> str | None:
         """Say by which person's order nothing more of the wave is started."""
