@@ -17,7 +17,7 @@ from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
-from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, RunRefused
+from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, PreparedKept, RunRefused
 from drs_provider.formatting import duration
 from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
@@ -284,7 +284,12 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
             step = self.rounds.next_step(results, allows=self._tolerance(), order=order, stopped=stopped)
             if not isinstance(step, LaunchNext):
                 return step
-            outcome = self.rounds.launch(step.launches)
+            try:
+                outcome = self.rounds.launch(step.launches)
+            except PreparedKept as refusal:
+                self.log.warning("Not launched again: %s", refusal)
+                stopped = f"not launched: {refusal}"
+                continue
             if isinstance(outcome, NoRoom):
                 self._wait_for_room(outcome)
             if not isinstance(outcome, NothingStarted):

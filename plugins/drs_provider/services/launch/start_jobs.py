@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from drs_provider import clock
-from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.exceptions import (
+    AwsError,
+    Conflict,
+    JobVanished,
+    PreparedKept,
+    QuotaExceeded,
+    RunRefused,
+    ServiceUnavailable,
+)
 from drs_provider.formatting import duration
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch import native_plans
@@ -351,20 +359,28 @@ class JobStart:
     def _give_up_prepared(self, servers: Sequence[str]) -> None:
         """Let DRS terminate what the run itself prepared and could not start, looked at once more right before it does.
 
-        :raises RunRefused: one of them is not proven any more never to have been started
+        :raises PreparedKept: one of them is not proven any more never to have been started, or AWS refuses
         """
         described = self.hook.recovery_instances(source_server_ids=servers)
         live, prepared = self._protected(described)
         if live and not self.request.replace_live_instances:
             named = ", ".join(f"{instance['sourceServerID']} has {instance['recoveryInstanceID']}" for instance in live)
-            raise RunRefused(
+            raise PreparedKept(
                 f"a launch would terminate what may have been started in this moment: {named}. Nothing of this job was "
                 "started. See in EC2 whether it runs; if not, terminate it there and clear this task"
             )
         if names := [str(instance["ec2InstanceID"]) for instance in (*prepared, *live)]:
             log.warning("The launch terminates what was prepared and not started: %s", ", ".join(names))
             # A recovery has protected them, and DRS would launch beside what it cannot terminate.
-            self.hook.unprotect(names)
+            try:
+                self.hook.unprotect(names)
+            except AwsError as error:
+                if error.retryable:
+                    raise
+                raise PreparedKept(
+                    f"a launch replaces {', '.join(names)}, and its termination protection cannot be switched off: "
+                    f"{error}. Nothing of this job was started"
+                ) from error
 
     def _instead_of_replacing(self, live: Sequence[Answer], everything: Sequence[Answer]) -> str:
         if not self.request.purpose.may_replace_recovered:

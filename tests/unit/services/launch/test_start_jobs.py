@@ -3,7 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.exceptions import (
+    AccessDenied,
+    AwsError,
+    Conflict,
+    JobVanished,
+    PreparedKept,
+    QuotaExceeded,
+    RunRefused,
+    ServiceUnavailable,
+)
 from drs_provider.rules.launch.native_plans import NativeExecution
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, TRY, job_tags, written
@@ -561,7 +570,7 @@ class TestWhatTheRunPrepared:
     def test_it_is_not_where_it_may_have_been_started_at_the_last_moment(self, drs, store):
         name, again = self.relaunch(drs, store, True, False)
 
-        with pytest.raises(RunRefused) as caught:
+        with pytest.raises(PreparedKept) as caught:
             again.run()
 
         assert str(caught.value) == (
@@ -569,6 +578,23 @@ class TestWhatTheRunPrepared:
             "was started. See in EC2 whether it runs; if not, terminate it there and clear this task"
         )
         assert (drs.starts, hasattr(drs, "unprotected")) == ([], False)
+
+    def test_it_stays_where_aws_keeps_its_protection(self, drs, store, monkeypatch):
+        name, again = self.relaunch(drs, store, True, True)
+        denied = AccessDenied("ec2:ModifyInstanceAttribute", "UnauthorizedOperation", "no")
+
+        def unprotect(names):
+            raise denied
+
+        monkeypatch.setattr(drs, "unprotect", unprotect)
+        with pytest.raises(PreparedKept) as caught:
+            again.run()
+
+        assert str(caught.value) == (
+            f"a launch replaces {name}, and its termination protection cannot be switched off: {denied}. Nothing of "
+            "this job was started"
+        )
+        assert drs.starts == []
 
     def test_beside_one_that_may_run_none_is_replaced(self, drs, store):
         name, again = self.relaunch(drs, store, True, True)
