@@ -87,7 +87,9 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
     elif wave.status is WaveStatus.DELAYED:
         yield f"wave {wave.name}: the delay of the plan passes"
     if prepared_count(wave) and wave.status is not WaveStatus.LAUNCHING and not wave.status.is_over:
-        yield f"wave {wave.name}: {plural(prepared_count(wave), 'server')} launched ahead, stopped"
+        phase = around.phases.get(wave.name)
+        servers = plural(prepared_count(wave), "server")
+        yield f"wave {wave.name}: {servers} launched ahead" + (f", {phase}" if phase else "")
 
 
 def _next(state: RunState, around: Surroundings) -> Iterator[str]:

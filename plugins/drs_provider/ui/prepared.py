@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from drs_provider.formatting import duration, plural
+from drs_provider.formatting import plural
 from drs_provider.rules.launch.phases import BOOTS
 from drs_provider.rules.run.state import LeftDocuments, RunState, ServerStatus, WaveOutline, WaveState, WaveStatus
 from drs_provider.rules.run.timing import JOB_DURATION
@@ -49,12 +49,12 @@ def ahead_phase(
 
     Nobody asks DRS before the wave's turn has come, so that it is an estimate by the age of the newest job.
     """
-    if not prepared_count(wave) or wave.status.is_over:
+    if not prepared_count(wave) or wave.status.is_over or wave.status is WaveStatus.LAUNCHING:
         return None
     created = [job.created_at for job in left.jobs(outline.aheads, None).values() if job.created_at]
     if not created:
         return None
     age = now - max(created)
     if age < JOB_DURATION:
-        return f"launched ahead {duration(age)} ago, probably {forecast.phase(wave.name, age)}"
-    return f"launched ahead {duration(age)} ago, probably stopped and ready to be started"
+        return f"probably {forecast.phase(wave.name, age)}"
+    return "probably launched, and stopped"

@@ -136,7 +136,7 @@ function waveCard(wave, now) {
   if (failed) facts.push(`${failed} failed`);
   if (stuck) facts.push(`${stuck} stuck`);
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
-  if (wave.counts.prepared) facts.push(`${wave.counts.prepared} launched ahead, stopped`);
+  if (wave.counts.prepared) facts.push(`${wave.counts.prepared} launched ahead`);
   if (wave.phase) facts.push(wave.starts ? `instances: ${wave.phase}` : `DRS: ${wave.phase}`);
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
   facts.push(wave.depends_on.length ? `after ${wave.depends_on.join(", ")}` : "starts at once");
