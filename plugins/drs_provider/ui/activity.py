@@ -17,7 +17,7 @@ from drs_provider.rules.run.state import (
     WaveState,
     WaveStatus,
 )
-from drs_provider.ui.prepared import is_starting, prepared_count
+from drs_provider.rules.run.state.prepared import is_starting, prepared_count
 from drs_provider.ui.questions import BoardQuestion
 from drs_provider.ui.stages import BoardKept
 from drs_provider.ui.steps import BoardStep

@@ -21,6 +21,7 @@ from drs_provider.rules.run.state import (
     RunStatus,
     ServerState,
     ServerStatus,
+    WaveOutline,
     WaveState,
     WaveStatus,
     first_cause,
@@ -28,10 +29,11 @@ from drs_provider.rules.run.state import (
     outline_of_edges,
     state_of,
 )
+from drs_provider.rules.run.state.prepared import is_starting, prepared_count, why_it_waits
+from drs_provider.rules.run.timing import JOB_DURATION
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
 from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_there_at
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
-from drs_provider.ui.prepared import ahead_phase, is_starting, why_it_waits
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
 from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
@@ -262,7 +264,7 @@ def _phases(
     outlines = {outline.name: outline for outline in snapshot.outline.waves}
     found: dict[str, str] = {}
     for wave in state.waves:
-        if not state.is_over and (said := ahead_phase(wave, outlines[wave.name], left, forecast, now)):
+        if not state.is_over and (said := _ahead_phase(wave, outlines[wave.name], left, forecast, now)):
             found[wave.name] = said
         if wave.status is WaveStatus.LAUNCHING and not state.is_over:
             if said := phases_in_words(server.event for server in wave.servers or () if server.event):
@@ -275,6 +277,24 @@ def _phases(
             if created:
                 found[wave.name] = f"probably {forecast.phase(wave.name, now - max(created))}"
     return found
+
+
+def _ahead_phase(
+    wave: WaveState, outline: WaveOutline, left: LeftDocuments, forecast: Forecast, now: datetime
+) -> str | None:
+    """Say what DRS is likely to do with the jobs that were started ahead of a wave; None: none waits for its turn.
+
+    Nobody asks DRS before the wave's turn has come, so that it is an estimate by the age of the newest job.
+    """
+    if not prepared_count(wave) or wave.status.is_over or wave.status is WaveStatus.LAUNCHING:
+        return None
+    created = [job.created_at for job in left.jobs(outline.aheads, None).values() if job.created_at]
+    if not created:
+        return None
+    age = now - max(created)
+    if age < JOB_DURATION:
+        return f"probably {forecast.phase(wave.name, age)}"
+    return "probably launched, and stopped"
 
 
 def _rto(

@@ -1,14 +1,14 @@
-"""What a wave that launches ahead of its turn shows: what is launched, what boots, and what it waits for."""
+"""What a wave that launches ahead of its turn shows: what is prepared, whether it boots, and what it waits for."""
 
-from datetime import datetime
+from typing import Final
 
 from drs_provider.formatting import plural
 from drs_provider.rules.launch.phases import BOOTS
-from drs_provider.rules.run.state import LeftDocuments, RunState, ServerStatus, WaveOutline, WaveState, WaveStatus
-from drs_provider.rules.run.timing import JOB_DURATION
-from drs_provider.ui.forecast import Forecast
+from drs_provider.rules.run.state.run_state import RunState
+from drs_provider.rules.run.state.vocabulary import ServerStatus, WaveStatus
+from drs_provider.rules.run.state.wave_state import WaveState
 
-_GATES = {
+_GATES: Final = {
     WaveStatus.DELAYED: "the delay of the plan is over",
     WaveStatus.WAITING_FOR_ANSWER: "a person has answered",
     WaveStatus.PREPARING: "its steps before the start are done",
@@ -40,21 +40,3 @@ def _gate(wave: WaveState, state: RunState) -> str:
     if not above:
         return "its turn comes, which is next"
     return " and ".join(f"wave {found.name} is done, which is {found.status.words}" for found in above)
-
-
-def ahead_phase(
-    wave: WaveState, outline: WaveOutline, left: LeftDocuments, forecast: Forecast, now: datetime
-) -> str | None:
-    """Say what DRS is likely to do with the jobs that were started ahead of a wave; None: none waits for its turn.
-
-    Nobody asks DRS before the wave's turn has come, so that it is an estimate by the age of the newest job.
-    """
-    if not prepared_count(wave) or wave.status.is_over or wave.status is WaveStatus.LAUNCHING:
-        return None
-    created = [job.created_at for job in left.jobs(outline.aheads, None).values() if job.created_at]
-    if not created:
-        return None
-    age = now - max(created)
-    if age < JOB_DURATION:
-        return f"probably {forecast.phase(wave.name, age)}"
-    return "probably launched, and stopped"
