@@ -326,8 +326,6 @@ class JobStart:
         self._ensure_drills_spared(described, everything)
         live, prepared = self._protected(described)
         self.gives_up = bool(prepared)
-        if prepared and not live:
-            return None
         if not live:
             unseen = unseen_recoveries(everything, described, servers, now=self.now())
             if not unseen or self.request.replace_live_instances:
