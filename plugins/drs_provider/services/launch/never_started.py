@@ -1,7 +1,7 @@
 """Which prepared instances nobody has ever started, as DRS and EC2 say at this moment."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from drs_provider.exceptions import AwsError
 from drs_provider.rules.ahead.never_started import PreparedInstance, why_it_may_have_run
@@ -14,7 +14,7 @@ from drs_provider.services.store import Store, load
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.answers import Answer
-    from drs_provider.services.launch.wave_rounds import TargetLaunch, WaveRounds
+    from drs_provider.rules.run.handover import Launch, PreflightResult
 
 
 def refused_starts(store: Store) -> dict[str, tuple[StartTry, ...]]:
@@ -61,10 +61,52 @@ def why_they_may_have_run(
     }
 
 
+class LaunchedThere(Protocol):
+    """What a wave has launched in one account and Region, as ``wave_rounds.TargetLaunch`` is."""
+
+    @property
+    def launch(self) -> "Launch":
+        """Its jobs."""
+        ...
+
+
+class RunOfWave(Protocol):
+    """The run that a wave belongs to, as ``wave_rounds.WaveRun`` is."""
+
+    @property
+    def dag_id(self) -> str:
+        """Id of the plan's DAG."""
+        ...
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run."""
+        ...
+
+
+class StartedWave(Protocol):
+    """A wave as far as it is asked about, as ``wave_rounds.WaveRounds`` is."""
+
+    store: Store
+    preflight: "PreflightResult"
+    hook_of: Any
+    """Makes the hook of a launch's account and Region."""
+
+    @property
+    def run(self) -> RunOfWave:
+        """Its run."""
+        ...
+
+    @property
+    def started(self) -> Sequence[LaunchedThere]:
+        """What it has launched so far."""
+        ...
+
+
 class StartProofs:
     """What is known, on one look at a wave, of its instances whose start EC2 has refused; asked once, when needed."""
 
-    def __init__(self, rounds: "WaveRounds") -> None:
+    def __init__(self, rounds: StartedWave) -> None:
         self._rounds, self._known = rounds, dict[str, str | None]()
 
     def never_started(self, results: Iterable[ServerResult]) -> frozenset[str]:
@@ -86,7 +128,7 @@ class StartProofs:
             self._look()
         return self._known.get(name, f"DRS does not show {name}")
 
-    def still_proven(self, launched: "TargetLaunch", live: Iterable["Answer"]) -> frozenset[str]:
+    def still_proven(self, launched: LaunchedThere, live: Iterable["Answer"]) -> frozenset[str]:
         """Give the EC2 ids of those of these recovery instances of one account and Region that are proven now."""
         named = {str(item.get("ec2InstanceID")): str(item["sourceServerID"]) for item in live}
         refused = refused_starts(self._rounds.store)
@@ -104,7 +146,7 @@ class StartProofs:
                 why = f"it cannot be looked at: {error}"
                 self._known |= dict.fromkeys(refused_starts(self._rounds.store), why)
 
-    def _ask(self, launched: "TargetLaunch", server_ids: Sequence[str]) -> dict[str, str | None]:
+    def _ask(self, launched: LaunchedThere, server_ids: Sequence[str]) -> dict[str, str | None]:
         rounds = self._rounds
         return why_they_may_have_run(
             rounds.hook_of(launched.launch),
