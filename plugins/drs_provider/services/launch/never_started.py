@@ -1,7 +1,7 @@
 """Which prepared instances nobody has ever started, as DRS and EC2 say at this moment."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from drs_provider.exceptions import AwsError
 from drs_provider.rules.ahead.never_started import PreparedInstance, why_it_may_have_run
@@ -89,8 +89,11 @@ class StartedWave(Protocol):
 
     store: Store
     preflight: "PreflightResult"
-    hook_of: Any
-    """Makes the hook of a launch's account and Region."""
+
+    @property
+    def hook_of(self) -> "Callable[[Launch], LaunchSettingsHook]":
+        """Makes the hook of a launch's account and Region."""
+        ...
 
     @property
     def run(self) -> RunOfWave:
