@@ -58,6 +58,7 @@ def _plan(scenario: Scenario, listener: str) -> dict[str, object]:
         "kind": "RecoveryPlan",
         "name": scenario.plan,
         "drill": {"network": scenario.network},
+        **({"launch": "ahead"} if scenario.ahead else {}),
         **({"recovery": {"approval": approval}} if approval else {}),
         **({"notify": [{"kind": "sns", "topic_arn": TOPIC}]} if scenario.notify else {}),
         "waves": [_wave(scenario, wave, listener) for wave in scenario.waves],

@@ -12,6 +12,7 @@ from typing import Any
 
 from drs_provider.rules.run.state import ServerStatus
 
+from benchmarks.chaos.judge_ahead import ahead_problems
 from benchmarks.chaos.judge_cloud import cloud_problems
 from benchmarks.chaos.judge_lies import ended_servers, is_hidden, known_lost, lie_problems, no_better_than
 from benchmarks.chaos.judge_steps import failed_steps, step_problems
@@ -35,6 +36,7 @@ def judge(scenario: Scenario, said: Said, record: Record) -> list[str]:
         *_wrong_kind(scenario, ours),
         *cloud_problems(scenario, said, ours, record),
         *step_problems(scenario, said, record, turns),
+        *ahead_problems(scenario, ours, turns, record),
         *lie_problems(scenario, said, ours, record),
         *_falsely_said(scenario, said, ours, turns, record),
     ]
@@ -88,6 +90,8 @@ def _out_of_turn(scenario: Scenario, ours: Sequence[Launch], turns: Turns) -> It
         wave = waves.get(launch.wave)
         if wave is None or set(launch.status) - {server.id for server in wave.servers}:
             yield f"{launch.job_id} launches servers that are not in wave {launch.wave!r}"
+        elif scenario.ahead:
+            continue  # its turn is that of the starts: see judge_ahead
         elif not all(turns.passed[other] for other in wave.depends_on):
             yield f"{launch.job_id} launched wave {wave.name} although a wave before it had failed"
         elif why := turns.barred[wave.name]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from benchmarks.chaos.judge_lies import is_hidden
-from benchmarks.chaos.record import GONE, NOTHING, Job, Launch, Record, Said, instant, run_key
+from benchmarks.chaos.record import GONE, NOTHING, PREPARED, Job, Launch, Record, Said, instant, run_key
 from benchmarks.chaos.scenarios import ACCOUNTS, PLENTY, SCARCE, Account, Scenario, Server, scarce
 
-_TICK = timedelta(seconds=1)
+TICK = timedelta(seconds=1)
 """What times of the record may be off: DRS tells full seconds of some, and the simulator's clock runs ahead."""
 
 
@@ -15,8 +15,9 @@ def cloud_problems(scenario: Scenario, said: Said, ours: Sequence[Launch], recor
     """Yield what is wrong with what a run did to the cloud."""
     yield from _destroyed(scenario, ours, record)
     yield from _misplaced(scenario, ours, record)
-    yield from _out_of_order(scenario, ours)
-    yield from _too_early(scenario, ours)
+    if not scenario.ahead:
+        yield from _out_of_order(scenario, ours)
+        yield from _too_early(scenario, ours)
     if said.waits_for_person:
         return  # it is not over, and need not be cleaned up yet
     yield from _left_over(scenario, said, ours, record)
@@ -30,7 +31,8 @@ def _destroyed(scenario: Scenario, ours: Sequence[Launch], record: Record) -> It
     live = {server.id: record.live_before[server.id] for server in scenario.servers if server.id in record.live_before}
     if scenario.mode == "recovery":
         for launch in ours:
-            live |= {s: launch.instances[s] for s, status in launch.status.items() if status == "LAUNCHED"}
+            here = (s for s, status in launch.status.items() if status in ("LAUNCHED", PREPARED))
+            live |= {server: launch.instances[server] for server in here}
     for server, instance in live.items():
         if instance in record.ended:
             continue
@@ -110,7 +112,7 @@ def _not_ready(launch: Launch, earlier: Sequence[Server], ours: Sequence[Launch]
     for server in earlier:
         before = [launch for launch in ours if server.id in launch.status and instant(launch.created_at) < began]
         ended = [instant(launch.ended_at) for launch in before if launch.ended_at]
-        if not before or len(ended) < len(before) or max(ended) > began + _TICK:
+        if not before or len(ended) < len(before) or max(ended) > began + TICK:
             return f"{server.id} was not ready"
         lost += server.critical and before[-1].status[server.id] in ("FAILED", NOTHING)
     return f"{lost} critical servers before them had failed" if lost > tolerate else None
@@ -121,7 +123,7 @@ def _too_early(scenario: Scenario, ours: Sequence[Launch]) -> Iterator[str]:
     for wave in scenario.waves:
         starts = [instant(launch.created_at) for launch in ours if launch.wave == wave.name]
         ends = [instant(each.ended_at) for each in ours if each.wave in wave.depends_on and each.ended_at]
-        if starts and ends and min(starts) + _TICK < max(ends) + timedelta(seconds=wave.delay):
+        if starts and ends and min(starts) + TICK < max(ends) + timedelta(seconds=wave.delay):
             waited = (min(starts) - max(ends)).total_seconds()
             yield f"wave {wave.name} was launched {waited:.1f} s after those before it, and not {wave.delay} s"
 

@@ -55,6 +55,16 @@ class Launch:
     instances: Mapping[str, str]
     ended_at: str | None = None
     landed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    starts: Mapping[str, Sequence["Start"]] = field(default_factory=dict)
+    """By server, the starts of what it launched stopped, oldest first; empty: it waits for one."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of an instance that was launched stopped; ``ran``: when it ran, None: never by that start."""
+
+    at: datetime
+    ran: datetime | None
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,9 @@ class Record:
     """By source server, when its recovery instances were asked for."""
 
 
+PREPARED = "PREPARED"
+"""The status of a server whose instance was launched stopped, and which nobody has started."""
+
 NOTHING = "NOTHING"
 """The status of a server that DRS calls LAUNCHED and that has never had an instance."""
 
@@ -133,7 +146,10 @@ def read_record(
         for instance in region["recovery_instances"].values()
         if not instance["isDrill"]
     }
-    launches = tuple(sorted((_launch(job, nothing) for job in jobs), key=lambda launch: launch.created_at))
+    starts: dict[str, list[Start]] = defaultdict(list)
+    for start in (start for region in regions for start in region.get("starts", ())):
+        starts[start["id"]].append(Start(instant(start["at"]), instant(start["ran"]) if start["ran"] else None))
+    launches = tuple(sorted((_launch(job, nothing, starts) for job in jobs), key=lambda launch: launch.created_at))
     by_operation: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for call in calls:
         if call["operation"] in STEP_CALLS:
@@ -187,7 +203,9 @@ def _settings(regions: Sequence[Mapping[str, Any]]) -> dict[str, Settings]:
     return found
 
 
-def _launch(job: Mapping[str, Any], nothing: Collection[tuple[str, str]]) -> Launch:
+def _launch(
+    job: Mapping[str, Any], nothing: Collection[tuple[str, str]], starts: Mapping[str, Sequence[Start]]
+) -> Launch:
     tags = job.get("tags_given") or job.get("tags", {})
     parts = job["timeline"]
     return Launch(
@@ -198,11 +216,24 @@ def _launch(job: Mapping[str, Any], nothing: Collection[tuple[str, str]]) -> Lau
         tags.get(TRY, ""),
         job["initiatedBy"] == "START_DRILL",
         job["status"] == "COMPLETED",
-        {server: NOTHING if (job["jobID"], server) in nothing else part["status"] for server, part in parts.items()},
+        {
+            server: NOTHING if (job["jobID"], server) in nothing else _status(part, starts)
+            for server, part in parts.items()
+        },
         {server: part["instance"] for server, part in parts.items() if part["instance"]},
         job.get("endDateTime"),
         {server: part["landed"] for server, part in parts.items() if part.get("landed")},
+        {server: starts.get(part["instance"], ()) for server, part in parts.items() if _is_stopped(part)},
     )
+
+
+def _status(part: Mapping[str, Any], starts: Mapping[str, Sequence[Start]]) -> str:
+    waits = part["status"] in ("LAUNCHED", "TERMINATED") and _is_stopped(part) and not starts.get(part["instance"])
+    return PREPARED if waits else str(part["status"])
+
+
+def _is_stopped(part: Mapping[str, Any]) -> bool:
+    return bool(part["instance"]) and (part.get("landed") or {}).get("disposition") == "STOPPED"
 
 
 def _job(account: str, job: Mapping[str, Any]) -> Job:

@@ -175,6 +175,8 @@ class Scenario:
     account: Account = LARGE
     approval: Approval | None = None
     notify: bool = False
+    ahead: bool = False
+    """Whether the plan launches all waves at once, and its waves start the instances."""
     lies: tuple[dict[str, Any], ...] = ()
     """Faults by which DRS says of this run's servers what is not so."""
     rival_after: float | None = None
@@ -277,8 +279,13 @@ def scenario(seed: int) -> Scenario:
         approval=_approval(seed, mode),
         notify=_stream(seed, "notify").random() < 0.15,
         rival_after=_stream(seed, "rival when").uniform(4, 40) if has_rival else None,
+        ahead=_stream(seed, "ahead").random() < _AHEAD,
     )
     return replace(scenario, faults=tuple(_faults(scenario, count)), lies=tuple(_lies(scenario)))
+
+
+_AHEAD = 0.3
+"""Share of the plans that launch ahead."""
 
 
 def _stream(seed: int, aspect: str) -> Random:
@@ -414,6 +421,7 @@ def parts_of(scenario: Scenario) -> set[Part]:
     found: set[Part] = {"leftovers"}
     found |= {"network"} if scenario.network == "isolated" else set()
     found |= {"notify"} if scenario.notify else set()
+    found |= {"ahead"} if scenario.ahead else set()
     found |= {"actions"} if any(dict(wave.drill_launch).get("actions") for wave in scenario.waves) else set()
     kinds = {step.kind for step in scenario.steps}
     for kind in ("ssm_command", "ssm_automation", "lambda"):
@@ -435,8 +443,21 @@ def _faults(scenario: Scenario, count: int) -> Iterator[dict[str, object]]:
         yield from _failures(random, some, count)
     if random.random() < 0.1:
         yield {"service": "drs", "servers": some(1), "do": "slow", "factor": 3}
+    if scenario.ahead:
+        yield from _bad_starts(_stream(scenario.seed, "starts"), scenario)
     yield from faults_of(_stream(scenario.seed, "effects"), parts_of(scenario), _pattern(scenario.seed))
     yield from _weather(_stream(scenario.seed, "weather"))
+
+
+def _bad_starts(random: Random, scenario: Scenario) -> Iterator[dict[str, object]]:
+    """Yield what hinders a first start, and not the next one."""
+    servers = [server.id for server in scenario.servers]
+    if random.random() < 0.3:
+        some = random.sample(servers, min(2, len(servers)))
+        yield {"servers": some, "do": "stops_by_itself", "count": 1}
+    if random.random() < 0.3:
+        some = random.sample(servers, 1)
+        yield {"servers": some, "do": "no_capacity", "operation": "StartInstances", "count": 1}
 
 
 def _lies(scenario: Scenario) -> Iterator[dict[str, Any]]:
@@ -462,7 +483,8 @@ def _failures(random: Random, some: Any, count: int) -> Iterator[dict[str, objec
 
 def scarce(scenario: Scenario) -> Sequence[str]:
     """Return the servers that there is no capacity for at first."""
-    return next((fault["servers"] for fault in scenario.faults if fault["do"] == "no_capacity"), ())
+    lacks = (fault for fault in scenario.faults if fault["do"] == "no_capacity" and "operation" not in fault)
+    return next((fault["servers"] for fault in lacks), ())
 
 
 def _weather(random: Random) -> Iterator[dict[str, object]]:

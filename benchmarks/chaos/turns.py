@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from drs_provider.rules.run.names import PAUSE, approval_tasks, does, wave_task
+from drs_provider.rules.run.names import PAUSE, approval_tasks, wave_task
 
 from benchmarks.chaos.record import Launch
 from benchmarks.chaos.scenarios import Scenario, Server, Step, Wave
@@ -36,6 +36,8 @@ class Turns:
         self.final |= {server: ENDED for server in ended if self.final.get(server) == "LAUNCHED"}
         self.barred: dict[str, str | None] = {wave.name: _barred(scenario, wave) for wave in scenario.waves}
         """Why people do not let a wave launch; None: they do."""
+        self.unapproved = _answered(scenario, set(approval_tasks(2)))
+        """Why people do not let the recovery launch anything; None: they do."""
         self.passed: dict[str, bool] = {}
         """Whether each wave, in dependency order, had its turn and went well enough."""
         for wave in scenario.waves:
@@ -65,12 +67,15 @@ class Turns:
 
 def _barred(scenario: Scenario, wave: Wave) -> str | None:
     """Why people do not let a wave launch; None: they do."""
-    mine = {*approval_tasks(2), wave_task(wave.name, PAUSE)}
+    mine = {*approval_tasks(2), *(set() if goes_on(wave) else {wave_task(wave.name, PAUSE)})}
     mine |= {f"{wave.name}.{step.name}" for step in wave.steps}
+    return _answered(scenario, mine)
+
+
+def _answered(scenario: Scenario, mine: Collection[str]) -> str | None:
+    """Say which of these questions was not answered with yes; None: all were."""
     for question in scenario.questions:
         if question.task_id not in mine or question.act == "agree":
-            continue
-        if wave.pause and does(question.task_id, PAUSE) and goes_on(wave):
             continue
         return f"{question.task_id} {_NO[question.act]}"
     return None

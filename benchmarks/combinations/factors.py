@@ -10,6 +10,7 @@ FACTORS: Final[Mapping[str, Sequence[str]]] = {
     "network": ("isolated", "shared", "standing"),
     "members": ("ids", "tags", "optional"),
     "waves": ("one", "chain", "beside"),
+    "when": ("in_waves", "ahead"),
     "order": ("together", "staged"),
     "launch": ("left", "instance_type", "fallback", "actions", "drill_launch", "unprotected", "stopped"),
     "tolerate": ("0", "1", "50%"),
@@ -63,6 +64,7 @@ FACTORS: Final[Mapping[str, Sequence[str]]] = {
         "lost_answer",
         "throttled",
         "silent_account",
+        "no_start",
     ),
 }
 """Factor → its values; the first one is the plain one."""
@@ -95,6 +97,7 @@ def _without_sense(two: Mapping[str, str]) -> bool:
             two.get("members") == "tags" and two.get("order") == "staged",
             two.get("launch") == "stopped" and (two.get("ready") == "status_checks" or two.get("steps") == "command"),
             two.get("network") == "standing" and layout in ("two_accounts", "two_regions"),
+            cloud == "no_start" and two.get("when") == "in_waves",
             cloud == "silent_account" and layout in ("one_account", "two_regions"),
             # It never comes to that.
             moment == "kept" and (two.get("mode") == "recovery" or two.get("keep_for") == "0"),

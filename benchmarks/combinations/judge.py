@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from benchmarks.combinations.record import Launched, Record, Said
-from benchmarks.combinations.scenario import DATABASE, HELD, OUTSIDER, WEB, Scenario
+from benchmarks.combinations.scenario import DATABASE, FAILING, HELD, OUTSIDER, WEB, Scenario
 from benchmarks.combinations.surroundings import FOREIGN_TYPE
 
 GOOD: Final = ("passed", "completed", "completed_with_exceptions")
@@ -35,6 +35,7 @@ def problems(scenario: Scenario, record: Record) -> list[str]:
     return [
         *_not_ended(record),
         *_launched_twice(scenario, record),
+        *_out_of_turn(scenario, record),
         *_destroyed(scenario, record),
         *_changed_production(scenario, record),
         *_misplaced(scenario, record),
@@ -77,6 +78,7 @@ def _launched_twice(scenario: Scenario, record: Record) -> Iterator[str]:
                 earlier.status == "LAUNCHED"
                 and not _was_terminated(earlier, launch, record)
                 and not _is_told_to_replace(scenario, earlier)
+                and not _could_not_start(scenario, earlier)
             ):
                 yield f"rule 1: {launch.job} launched {launch.server} again over what {earlier.job} had launched"
 
@@ -89,11 +91,39 @@ def _is_told_to_replace(scenario: Scenario, earlier: Launched) -> bool:
     return not earlier.is_drill and not scenario.is_drill and scenario.row["told"] == "replace_live_instances"
 
 
+def _could_not_start(scenario: Scenario, launch: Launched) -> bool:
+    """Whether it was prepared, never started, and EC2 had no machine for it: then it is launched again."""
+    return launch.is_prepared and scenario.row["cloud"] == "no_start" and launch.server == FAILING
+
+
+def _out_of_turn(scenario: Scenario, record: Record) -> Iterator[str]:
+    """Yield instances that were started before their job had ended, or before the wave before theirs had come up."""
+    started = [(launch, launch.starts[0]) for launch in ours(record) if launch.starts]
+    for launch, start in started:
+        if launch.ended is None or _at(start["at"]) + _AT_ONCE < _at(launch.ended):
+            yield f"rule 1: {launch.instance} of {launch.server} was started before {launch.job} had ended"
+    if scenario.row["waves"] != "chain":
+        return
+    lost = {launch.server for launch in ours(record) if launch.status != "LAUNCHED"} | {FAILING}
+    before = [(launch, start) for launch, start in started if launch.server in DATABASE and launch.server not in lost]
+    for launch, start in started:
+        for other, first in before if launch.server in WEB else ():
+            if _at(start["at"]) + _AT_ONCE < _at(first["at"]):
+                yield f"rule 1: {launch.server} was started before {other.server}, whose wave comes before its own"
+
+
 def _destroyed(scenario: Scenario, record: Record) -> Iterator[str]:
     may_replace = not scenario.is_drill and scenario.row["told"] == "replace_live_instances"
     production = [*record.live_before]
     if not scenario.is_drill:
-        production += [launch.instance for launch in ours(record) if launch.instance and launch.status == "LAUNCHED"]
+        again = {launch.server: launch.job for launch in ours(record)}
+        production += [
+            launch.instance
+            for launch in ours(record)
+            if launch.instance
+            and launch.status == "LAUNCHED"
+            and (again[launch.server] == launch.job or not _could_not_start(scenario, launch))
+        ]
     for instance in production:
         if instance not in record.alive and not may_replace:
             yield f"rule 2: the live recovered instance {instance} is gone"
@@ -148,7 +178,8 @@ def _falsely_said(scenario: Scenario, record: Record) -> Iterator[str]:
         if (said.state == "success") != (said.verdict in GOOD):
             yield f"rule 4: {said.run_id} is {said.state} for Airflow, and its report says {said.verdict}"
         claimed = {server["server_id"]: server["status"] for wave in said.report["waves"] for server in wave["servers"]}
-        launched = {launch.server for launch in mine if launch.status == "LAUNCHED"}
+        stays = scenario.row["launch"] == "stopped"
+        launched = {each.server for each in mine if each.status == "LAUNCHED" and (stays or not each.is_prepared)}
         for server, status in claimed.items():
             if status == "launched" and server not in launched:
                 yield f"rule 4: the report of {said.run_id} says that {server} was launched, and it was not"

@@ -39,6 +39,13 @@ class Launched:
     status: str
     instance: str | None
     subnet: str | None
+    starts: Sequence[Mapping[str, Any]] | None = None
+    """The starts of its instance (``at``, ``ran``: ISO instants), where it was launched stopped; None: it was not."""
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether its instance was launched stopped, and nobody has ever started it."""
+        return self.starts is not None and not self.starts
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def record_of(
         acted=acted,
         problem=problem,
         launches=sorted(
-            (part for region in new for job in region["jobs"].values() for part in _launched(job)),
+            (part for region in new for job in region["jobs"].values() for part in _launched(job, region["starts"])),
             key=lambda launch: launch.began,
         ),
         foreign=[name for region in old for name in region["jobs"]],
@@ -146,7 +153,7 @@ def _regions(state: State) -> list[Any]:
     return [region for account in state["accounts"].values() for region in account.values()]
 
 
-def _launched(job: Mapping[str, Any]) -> list[Launched]:
+def _launched(job: Mapping[str, Any], starts: Sequence[Mapping[str, Any]]) -> list[Launched]:
     if job["type"] != "LAUNCH":
         return []
     return [
@@ -160,6 +167,9 @@ def _launched(job: Mapping[str, Any]) -> list[Launched]:
             part["status"],
             part["instance"],
             (part.get("landed") or {}).get("subnet_id"),
+            [start for start in starts if start["id"] == part["instance"]]
+            if (part.get("landed") or {}).get("disposition") == "STOPPED"
+            else None,
         )
         for server, part in job["timeline"].items()
     ]

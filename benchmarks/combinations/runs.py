@@ -113,7 +113,8 @@ class Run(Driver):
             for task in done - {woken}:
                 if not task.cancelled():
                     task.result()
-            self._start_what_can()
+            if not self._is_abandoned:
+                self._start_what_can()
 
     async def _task(self, name: str) -> None:
         self._tasks[name] = asyncio.current_task()  # type: ignore[assignment]  # it runs in one

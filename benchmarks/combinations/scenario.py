@@ -125,6 +125,7 @@ class Scenario:
             },
             "waves": self._waves(),
         }
+        plan |= {"launch": "ahead"} if row["when"] == "ahead" else {}
         plan |= {"rto": "45m"} if row["objectives"] != "none" else {}
         plan |= {"rpo": "5m"} if row["objectives"] == "both" else {}
         if row["people"] in ("approval", "two_approvals"):

@@ -22,7 +22,7 @@ class PlaceOfSimulator(SimulatorHandle):
         return super().client(service, **({"aws_access_key_id": self._account} | more))
 
 
-def prepare(scenario: Scenario, simulator: SimulatorHandle) -> str | None:  # noqa: C901 - one case for each state
+def prepare(scenario: Scenario, simulator: SimulatorHandle) -> str | None:  # noqa: C901, PLR0912 - one case for each state
     """Bring the cloud into the scenario's state; return the id of the drill network that stands ready, if one does."""
     first = PlaceOfSimulator(simulator.url, scenario.places[0])
     drs = first.client("drs")
@@ -53,6 +53,11 @@ def prepare(scenario: Scenario, simulator: SimulatorHandle) -> str | None:  # no
             )
         case "throttled":
             simulator.fault({"do": "throttle", "probability": 0.1})
+        case "no_start":  # longer than a wave is patient, and for one that has stopped by itself once
+            simulator.fault(
+                {"servers": [FAILING], "do": "no_capacity", "operation": "StartInstances", "count": 14},
+                {"servers": [HELD], "do": "stops_by_itself", "count": 1},
+            )
         case "silent_account":
             simulator.fault({"account": scenario.places[-1].account, "do": "outage"})
     if scenario.row["network"] == "standing":

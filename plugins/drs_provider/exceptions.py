@@ -69,6 +69,10 @@ class RunRefused(DrsProviderError):
         return self.reason
 
 
+class PreparedKept(RunRefused):
+    """What a run prepared and could not start is not replaced after all: it may have been started, or AWS refuses."""
+
+
 class PreflightRefused(RunRefused):
     """Preflight found reasons not to launch; ``findings`` holds all of them, one printable line each."""
 

@@ -54,7 +54,7 @@ class Purpose:
     :param spares_others_drills: a drill instance that somebody else launched refuses it, unless ``replace_drills``;
         false: the launch terminates such an instance, and preflight says so
     :param retries_over_instance: a failed server is launched again although an instance of it lives; false: that
-        could destroy production
+        could destroy production, unless the instance is the run's own and proven never to have been started
 
     What speaks against it:
 

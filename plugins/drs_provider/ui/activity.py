@@ -17,6 +17,7 @@ from drs_provider.rules.run.state import (
     WaveState,
     WaveStatus,
 )
+from drs_provider.rules.run.state.prepared import is_starting, prepared_count
 from drs_provider.ui.questions import BoardQuestion
 from drs_provider.ui.stages import BoardKept
 from drs_provider.ui.steps import BoardStep
@@ -74,6 +75,9 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
     elif wave.status is WaveStatus.LAUNCHING:
         phase = around.phases.get(wave.name)
         servers = plural(len(wave.servers or ()), "server")
+        if is_starting(wave):
+            yield f"wave {wave.name}: starts its instances, {phase}"
+            return
         yield f"wave {wave.name}: DRS launches {servers}" + (f", {phase}" if phase else "")
     elif wave.status is WaveStatus.COPYING:
         counts, total = wave.counts, plural(len(wave.servers or ()), "server")
@@ -82,6 +86,10 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
         yield f"wave {wave.name}: {wave.status.words}"
     elif wave.status is WaveStatus.DELAYED:
         yield f"wave {wave.name}: the delay of the plan passes"
+    if prepared_count(wave) and wave.status is not WaveStatus.LAUNCHING and not wave.status.is_over:
+        phase = around.phases.get(wave.name)
+        servers = plural(prepared_count(wave), "server")
+        yield f"wave {wave.name}: {servers} launched ahead" + (f", {phase}" if phase else "")
 
 
 def _next(state: RunState, around: Surroundings) -> Iterator[str]:

@@ -21,6 +21,7 @@ from drs_provider.rules.run.state import (
     RunStatus,
     ServerState,
     ServerStatus,
+    WaveOutline,
     WaveState,
     WaveStatus,
     first_cause,
@@ -28,6 +29,8 @@ from drs_provider.rules.run.state import (
     outline_of_edges,
     state_of,
 )
+from drs_provider.rules.run.state.prepared import is_starting, prepared_count, why_it_waits
+from drs_provider.rules.run.timing import JOB_DURATION
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
 from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, run_so_far, service_there_at
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
@@ -58,7 +61,11 @@ class BoardPoints(BaseModel):
 
 
 class BoardWave(BaseModel):
-    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin."""
+    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin.
+
+    ``starts``: it starts instances that were launched stopped, and ``phase`` says how far they are, not what DRS does.
+    ``waits``: when it starts those that are launched ahead of its turn.
+    """
 
     name: str
     depends_on: list[str]
@@ -68,6 +75,8 @@ class BoardWave(BaseModel):
     ended_at: datetime | None = None
     jobs: list[str]
     phase: str | None = None
+    starts: bool = False
+    waits: str | None = None
     counts: dict[str, int]
     points: BoardPoints | None = None
     has_servers: bool = True
@@ -175,6 +184,7 @@ def board_of(run: RunData, now: datetime, forecasts: Forecasts = USUAL, stopped:
     phases = _phases(state, snapshot, left, forecasts.of(is_ahead=so_far.is_ahead), now)
     for wave in waves:
         wave.phase = phases.get(wave.name)
+        wave.waits = None if state.is_over or (found := state.wave(wave.name)) is None else why_it_waits(found, state)
     mode = state.mode or run.mode
     purpose = find_purpose(mode)
     cleans_up = purpose is None or purpose.cleans_up
@@ -255,6 +265,8 @@ def _phases(
     outlines = {outline.name: outline for outline in snapshot.outline.waves}
     found: dict[str, str] = {}
     for wave in state.waves:
+        if not state.is_over and (said := _ahead_phase(wave, outlines[wave.name], left, forecast, now)):
+            found[wave.name] = said
         if wave.status is WaveStatus.LAUNCHING and not state.is_over:
             if said := phases_in_words(server.event for server in wave.servers or () if server.event):
                 found[wave.name] = said
@@ -266,6 +278,24 @@ def _phases(
             if created:
                 found[wave.name] = f"probably {forecast.phase(wave.name, now - max(created))}"
     return found
+
+
+def _ahead_phase(
+    wave: WaveState, outline: WaveOutline, left: LeftDocuments, forecast: Forecast, now: datetime
+) -> str | None:
+    """Say what DRS is likely to do with the jobs that were started ahead of a wave; None: none waits for its turn.
+
+    Nobody asks DRS before the wave's turn has come, so that it is an estimate by the age of the newest job.
+    """
+    if not prepared_count(wave) or wave.status.is_over or wave.status is WaveStatus.LAUNCHING:
+        return None
+    created = [job.created_at for job in left.jobs(outline.aheads, None).values() if job.created_at]
+    if not created:
+        return None
+    age = now - max(created)
+    if age < JOB_DURATION:
+        return f"probably {forecast.phase(wave.name, age)}"
+    return "probably launched, and stopped"
 
 
 def _rto(run: RunData, so_far: RunSoFar, forecasts: Forecasts, now: datetime) -> BoardRto | None:
@@ -311,6 +341,7 @@ def _wave(wave: WaveState, snapshot: RunSnapshot, left: LeftDocuments, run: RunD
         started_at=wave.started_at,
         ended_at=wave.ended_at,
         jobs=list(wave.jobs),
+        starts=is_starting(wave),
         counts={status.value: count for status, count in wave.counts.items()},
         points=points_of(_points(left.preflight(), wave.name, launches)),
         has_servers=wave.has_servers,

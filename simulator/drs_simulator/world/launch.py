@@ -325,7 +325,12 @@ def _launch_ends(world: World, due: float, job: Job, participant: Participant) -
     if _into(server):
         moto_ec2.start(job.account, job.region, instance_id, world.clock.wall_at(due))
         source_runs(world, instance_id)
-    moto_ec2.set_running(job.account, job.region, instance_id, running=not stopped)
+    if participant.landed is not None:
+        participant.landed["disposition"] = "STOPPED" if stopped else "STARTED"
+    if stopped:
+        moto_ec2.let_stop(job.account, job.region, instance_id, world.clock.wall_at(due))
+    else:
+        moto_ec2.set_running(job.account, job.region, instance_id)
     if (record := world.region(*job.key).instances.get(instance_id)) is not None:
         record.has_booted = not stopped
     if not stopped and (stopping := strike(world, job, server, "stops_by_itself")) is not None:

@@ -385,15 +385,26 @@ def state_of(instance: Any) -> str:
     return "NOT_FOUND" if instance is None else STATES.get(instance.state_code & 0xFF, "RUNNING")
 
 
-def set_running(account: str, region: str, instance_id: str, *, running: bool = True) -> None:
-    """Let a launched instance be running, or stopped where its settings (or a fault) say so."""
+def set_running(account: str, region: str, instance_id: str) -> None:
+    """Let a launched instance be running."""
     instance = find(account, region, instance_id)
-    if instance is None or instance.state_code == 48:  # noqa: PLR2004 - EC2's code of terminated
-        return
-    if running:
+    if _is_there(instance):
         _set_state(instance, "running", 16)
-    else:
+
+
+def let_stop(account: str, region: str, instance_id: str, at: datetime) -> None:
+    """Let a launched instance be stopped by its caller, where its settings (or a fault) say so.
+
+    :param at: the simulator's wall clock, aware; EC2 tells it as the time of the last change of state
+    """
+    instance = find(account, region, instance_id)
+    if _is_there(instance):
         instance.stop()
+        instance._reason = f"User initiated ({_naive(at):%Y-%m-%d %H:%M:%S} GMT)"  # noqa: SLF001
+
+
+def _is_there(instance: Any) -> bool:
+    return instance is not None and instance.state_code != 48  # noqa: PLR2004 - EC2's code of terminated
 
 
 def start(account: str, region: str, instance_id: str, at: datetime) -> None:

@@ -9,6 +9,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 FIXED = (
     {"waves": "chain", "action": "takeover", "moment": "launched", "launch": "drill_launch", "layout": "two_accounts"},
     {"mode": "recovery", "action": "second_run", "moment": "ended", "told": "replace_drills"},
+    {"mode": "recovery", "when": "ahead", "waves": "chain", "cloud": "no_start", "launch": "fallback"},
 )
 
 
@@ -19,4 +20,4 @@ def test_every_rule_holds_where_features_meet():
 
     assert [(each.number, list(each.problems)) for each in judged] == [(number, []) for number in range(len(FIXED))]
     assert all(each.launched for each in judged)
-    assert [each.acted for each in judged] == [True, True]
+    assert [each.acted for each in judged] == [True, True, False]

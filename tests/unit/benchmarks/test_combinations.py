@@ -14,7 +14,7 @@ from benchmarks.combinations.judge import problems
 from benchmarks.combinations.pairs import allowed_pairs, cover, pairs_of
 from benchmarks.combinations.record import Launched, Record, Said
 from benchmarks.combinations.run import PLAIN
-from benchmarks.combinations.scenario import DATABASE, HELD, OUTSIDER, WEB, Scenario
+from benchmarks.combinations.scenario import DATABASE, FAILING, HELD, OUTSIDER, WEB, Scenario
 
 # -- the cover ---------------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,8 @@ def launched(server, *, job="drsjob-1", began=0, ended=10, instance=None, drill=
     subnet = more.pop("subnet", DRILLS if drill else PRODUCTION)
     run = more.pop("run", "a" * 32)
     name = instance or f"i-{server[-2:]}"
-    return Launched(job, run, server, drill, AT.format(began), ended and AT.format(ended), status, name, subnet)
+    ended, starts = ended and AT.format(ended), more.pop("starts", None)
+    return Launched(job, run, server, drill, AT.format(began), ended, status, name, subnet, starts)
 
 
 def report(verdict, servers=(*DATABASE, *WEB)):
@@ -117,6 +118,58 @@ def with_(scenario=DRILL, **row):
 
 def and_(record, *launches):
     return replace(record, launches=[*record.launches, *launches])
+
+
+def started(at, ran=None):
+    """A launch stopped, and the start of its instance."""
+    return [{"id": "i", "at": AT.format(at), "ran": ran and AT.format(ran)}]
+
+
+def test_what_was_prepared_and_could_not_be_started_may_be_launched_again():
+    prepared = launched(FAILING, drill=False, starts=[], instance="i-old")
+    again = launched(FAILING, drill=False, job="drsjob-2", began=30, ended=40, starts=started(41, 42))
+    rest = [launch for launch in GOOD_RECOVERY.launches if launch.server != FAILING]
+    record = replace(GOOD_RECOVERY, launches=[prepared, *rest, again])
+
+    assert problems(with_(RECOVERY, cloud="no_start"), record) == []
+    assert problems(RECOVERY, record) == [
+        f"rule 1: drsjob-2 launched {FAILING} again over what drsjob-1 had launched",
+        "rule 2: the live recovered instance i-old is gone",
+    ]
+    ran = replace(record, launches=[replace(prepared, starts=started(12, 13)), *rest, again])
+    assert problems(with_(RECOVERY, cloud="no_start"), ran) == [
+        f"rule 1: drsjob-2 launched {FAILING} again over what drsjob-1 had launched",
+        "rule 2: the live recovered instance i-old is gone",
+    ]
+
+
+def test_what_was_never_started_is_not_launched_for_a_report():
+    prepared = [launched(server, starts=[] if server == WEB[0] else started(11, 12)) for server in (*DATABASE, *WEB)]
+    record = replace(GOOD_DRILL, launches=prepared)
+
+    assert problems(DRILL, record) == [
+        f"rule 4: the report of manual__first says that {WEB[0]} was launched, and it was not",
+        f"rule 4: manual__first passed, and {WEB[0]} were never launched",
+    ]
+    assert problems(with_(launch="stopped"), record) == []
+
+
+def test_an_instance_that_is_started_out_of_turn_is_found():
+    at = dict.fromkeys(DATABASE, 14) | dict.fromkeys(WEB, 16)
+    launches = [launched(server, starts=started(minute, minute + 1)) for server, minute in at.items()]
+    early = [replace(each, starts=started(12, 13)) if each.server == WEB[1] else each for each in launches]
+    running = [replace(each, starts=started(8, 9)) if each.server == HELD else each for each in launches]
+
+    assert problems(with_(waves="chain"), replace(GOOD_DRILL, launches=launches)) == []
+    assert problems(with_(waves="chain"), replace(GOOD_DRILL, launches=early)) == [
+        f"rule 1: {WEB[1]} was started before {server}, whose wave comes before its own"
+        for server in DATABASE
+        if server != FAILING
+    ]
+    assert problems(with_(waves="beside"), replace(GOOD_DRILL, launches=early)) == []
+    assert problems(DRILL, replace(GOOD_DRILL, launches=running)) == [
+        f"rule 1: i-{HELD[-2:]} of {HELD} was started before drsjob-1 had ended"
+    ]
 
 
 def test_a_good_drill_and_a_good_recovery_keep_every_rule():

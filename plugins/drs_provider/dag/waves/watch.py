@@ -17,7 +17,7 @@ from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
-from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, RunRefused
+from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, PreparedKept, RunRefused
 from drs_provider.formatting import duration
 from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
@@ -192,8 +192,16 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         for server, words in step.awaited.items():
             self.log.info("%s: %s", server, words)
         if step.awaited and not is_over:
+            self._show(context, step.phases, holder)
             self._wait_for_instances(settled, deadline, look_at=step.look_at, stopped_until=step.stopped_until)
         return settled
+
+    def _show(self, context: Context, phases: Mapping[str, str], holder: Mapping[str, str]) -> None:
+        """Leave for people how far the instances of the wave are while they boot."""
+        from drs_provider.rules.run.handover import LaunchPhases
+        from drs_provider.rules.run.handover.launch_phases import phases_of
+
+        leave(context["ti"], LaunchPhases(jobs=phases_of(phases, holder, seen_at=clock.now())))
 
     def _why_not_started(self, context: Context) -> str | None:
         """Say by which person's order nothing more of the wave is started."""
@@ -276,7 +284,12 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
             step = self.rounds.next_step(results, allows=self._tolerance(), order=order, stopped=stopped)
             if not isinstance(step, LaunchNext):
                 return step
-            outcome = self.rounds.launch(step.launches)
+            try:
+                outcome = self.rounds.launch(step.launches)
+            except PreparedKept as refusal:
+                self.log.warning("Not launched again: %s", refusal)
+                stopped = f"not launched: {refusal}"
+                continue
             if isinstance(outcome, NoRoom):
                 self._wait_for_room(outcome)
             if not isinstance(outcome, NothingStarted):

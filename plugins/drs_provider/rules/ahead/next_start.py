@@ -60,6 +60,7 @@ class AheadServer:
     :param checks: what EC2's status checks say against it; empty: nothing
     :param starts: the starts of its present instance that were asked for, oldest first
     :param may_relaunch: whether it may be launched once more, should this launch come to nothing
+    :param kept: why it may not although it has a try left, once its start was refused; empty: nothing to say
     :param is_started: whether its wave starts it; false: the plan wants it stopped
     :param acting: what runs on it still, so that it is not ready; empty: nothing
     """
@@ -71,6 +72,7 @@ class AheadServer:
     checks: str = ""
     starts: tuple[StartTry, ...] = field(default=())
     may_relaunch: bool = False
+    kept: str = ""
     is_started: bool = True
     reason: str = ""
     acting: str = ""
@@ -139,11 +141,12 @@ def _start(server: AheadServer, now: datetime) -> NextAction:
 
 
 def _refused(server: AheadServer, last: StartTry, now: datetime) -> NextAction:
+    words = ". ".join(filter(None, (f"EC2 refused its start: {last.refused}", server.kept)))
     if not last.is_capacity:
-        return _lost(server, f"EC2 refused its start: {last.refused}")
+        return _lost(server, words)
     series = tuple(takewhile(lambda start: start.is_capacity and bool(start.refused), reversed(server.starts)))
     if now - series[-1].at >= CAPACITY_PATIENCE:
-        return _lost(server, f"EC2 refused its start: {last.refused}")
+        return _lost(server, words)
     if now - last.at < CAPACITY_PAUSE:
         return NextAction("wait", f"EC2 has no capacity for it now: {last.refused}", at=last.at + CAPACITY_PAUSE)
     return NextAction("start", "EC2 had no capacity for it")

@@ -54,6 +54,12 @@ _ADVICE: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+_NO_ROOM_TO_START: Final = re.compile(r"EC2 refused its start: .*InsufficientInstanceCapacity", re.DOTALL)
+_BY_HAND: Final = (
+    "start its instance by hand in EC2, with an instance type that there is capacity for, or terminate it there"
+)
+
+
 def next_step(reason: str, purpose: Purpose) -> str:
     """Name the next step for a reason as DRS or EC2 worded it (patterns seen in the service's own errors).
 
@@ -61,6 +67,8 @@ def next_step(reason: str, purpose: Purpose) -> str:
     """
     if purpose.copies:
         return f"do what the reason says, {purpose.after_failure}"
+    if not purpose.is_temporary and _NO_ROOM_TO_START.search(reason):
+        return f"{_BY_HAND}, {purpose.after_failure}"
     found = (advice for pattern, advice in _ADVICE if re.search(pattern, reason, re.IGNORECASE))
     first = next(found, "look at the job's log in the DRS console and correct the cause")
     key = re.search(r"arn:aws[a-z-]*:kms:[a-z0-9-]*:([0-9]{12}):", reason)

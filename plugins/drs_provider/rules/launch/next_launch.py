@@ -261,6 +261,8 @@ class WaveProgress:
     :param points: by server id, the recovery point that it was pinned to
     :param retries: how often a failed server may be launched again
     :param retries_over_instance: whether a failed server is launched again although an instance of it lives
+    :param never_started: servers whose instance lives, and is proven to be the run's own that nobody has ever started:
+        these are launched again all the same
     :param allows: the wave's tolerance
     :param order: why a person has ended the wave; None: nobody has
     :param plan_changed: why nothing more may be launched since the plan was edited; None: it was not
@@ -278,6 +280,7 @@ class WaveProgress:
     retries: int
     retries_over_instance: bool
     allows: Allows
+    never_started: Collection[str] = frozenset()
     order: str | None = None
     plan_changed: str | None = None
     stopped: str | None = None
@@ -370,7 +373,7 @@ def _next_try(progress: WaveProgress, result: ServerResult) -> Try | None:
         _tries_before(progress, result),
         settings=server.settings,
         retries=progress.retries,
-        retries_over_instance=progress.retries_over_instance,
+        retries_over_instance=progress.retries_over_instance or result.server_id in progress.never_started,
         used_until=used_until.isoformat() if used_until else "",
     )
 

@@ -36,6 +36,14 @@ WORDS: Final[Mapping[str, str]] = {
 about a network.
 """
 
+BOOTS: Final[Mapping[str, str]] = {
+    "INSTANCE_PREPARED": "prepared",
+    "START_REFUSED": "not started yet: EC2 refuses",
+    "INSTANCE_BOOTS": "booting",
+    "INSTANCE_UP": "up",
+}
+"""The same of instances that were launched stopped, once their wave starts them; said by the wave, not by DRS."""
+
 ABOUT_NETWORKS: Final = frozenset(
     {
         *(f"{what}_NETWORK_CONFIGURATION_{how}" for what in ("DEPLOY", "UPDATE") for how in ("START", "END", "FAILED")),
@@ -44,7 +52,8 @@ ABOUT_NETWORKS: Final = frozenset(
 )
 """Events of jobs that recover a network: they say nothing of a server."""
 
-_ORDER: Final = {event: place for place, event in enumerate(WORDS)}
+_ALL: Final = {**WORDS, **BOOTS}
+_ORDER: Final = {event: place for place, event in enumerate(_ALL)}
 _LAST_WORDS: Final = frozenset({"LAUNCH_END", "LAUNCH_FAILED", "CONVERSION_FAIL", "SNAPSHOT_FAIL", "SERVER_SKIPPED"})
 
 
@@ -70,13 +79,13 @@ def newest_events(items: Iterable[Answer], servers: Iterable[str]) -> dict[str, 
 
 def phase_words(event: str | None) -> str | None:
     """Say what DRS does with a server whose newest event this is; None: an event that says nothing of it."""
-    return WORDS.get(event) if event else None
+    return _ALL.get(event) if event else None
 
 
 def phases_in_words(events: Iterable[str]) -> str:
     """Sum up the newest events of some servers: ``2 converting, 1 launching``; empty where none says anything."""
-    counts = Counter(event for event in events if event in WORDS)
-    return ", ".join(f"{counts[event]} {WORDS[event]}" for event in sorted(counts, key=_ORDER.__getitem__))
+    counts = Counter(event for event in events if event in _ALL)
+    return ", ".join(f"{counts[event]} {_ALL[event]}" for event in sorted(counts, key=_ORDER.__getitem__))
 
 
 def _when(item: Answer) -> tuple[object, int]:

@@ -1,11 +1,14 @@
 """The rounds of a wave whose servers were launched stopped: what is started, and what is set back once it runs."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from drs_provider.rules.launch.next_launch import may_try_again
+from drs_provider.rules.ahead.never_started import kept_words
+from drs_provider.rules.launch.next_launch import WaveProgress, may_try_again
 from drs_provider.rules.launch.results import Allows, Ready, ServerResult
 from drs_provider.rules.settings.values import Settings
+from drs_provider.services.launch.never_started import StartProofs, refused_starts
 from drs_provider.services.launch.prepared_wave import PreparedWave, SeenLaunch, StartRound
 from drs_provider.services.settings.apply import apply_all
 
@@ -51,6 +54,7 @@ def start_prepared(
             if mine & set(launched.launch.servers):
                 rounds.guard.ensure_may_start(launched, rounds.hook_of(launched.launch))
 
+    relaunches = _Relaunches(rounds, progress)
     wave = PreparedWave(
         servers=[server for server in rounds.servers if server.server_id in progress.reached],
         ready=ready,
@@ -58,7 +62,8 @@ def start_prepared(
         store=rounds.store,
         clock=rounds.clock,
         max_tries=rounds.max_tries,
-        may_relaunch=lambda result: may_try_again(progress, result),
+        may_relaunch=relaunches.may,
+        why_kept=relaunches.why_kept,
         ensure_may_start=ensure_may_start,
     )
     return wave.go_on(seen, order=order)
@@ -95,3 +100,28 @@ def _unproven(rounds: "WaveRounds", results: Iterable[ServerResult], checks: "In
         return set()
     looked = {server: check.instance_id for server, check in checks.servers.items() if check.instance_id}
     return {result.server_id for result in results if looked.get(result.server_id) != result.instance_id}
+
+
+class _Relaunches:
+    """Which servers of a wave may be launched once more, and why not one whose start EC2 has refused."""
+
+    def __init__(self, rounds: "WaveRounds", progress: WaveProgress) -> None:
+        self._rounds, self._progress, self._proofs = rounds, progress, StartProofs(rounds)
+
+    def may(self, result: ServerResult) -> bool:
+        """Tell whether a server would be launched again, should its launch come to nothing as this result says."""
+        if may_try_again(self._progress, result):
+            return True
+        return self._hangs_on_instance(result) and self._proofs.why_not(result) is None
+
+    def why_kept(self, result: ServerResult) -> str:
+        """Say why a server is not launched again that has a try left; empty: it has none, or is."""
+        why = self._proofs.why_not(result) if self._hangs_on_instance(result) else None
+        return kept_words(result.instance_id or "", why) if why else ""
+
+    def _hangs_on_instance(self, result: ServerResult) -> bool:
+        """Tell whether only that an instance lives speaks against a launch: one whose start EC2 has refused."""
+        if result.status != "failed" or result.instance_id not in refused_starts(self._rounds.store):
+            return False
+        free = replace(self._progress, never_started=frozenset({result.server_id}))
+        return not may_try_again(self._progress, result) and may_try_again(free, result)

@@ -1,7 +1,7 @@
 """A wave whose turn has come, and whose servers were launched stopped: its instances are started, stage by stage."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,7 @@ class StartRound:
     :param results: every result, as the wave may judge it once nothing is awaited
     :param look_at: when to look again whatever else boots: a refused start is asked again; None: nothing is
     :param stopped_until: until when EC2 may still say stopped of what was started; None: it may not
+    :param phases: what people see of every server of the wave, as ``rules.launch.phases.BOOTS`` names it
     :param held_back: prepared servers that a person's order, or the end of the time, has kept from being started
     """
 
@@ -48,6 +49,7 @@ class StartRound:
     look_at: datetime | None = None
     stopped_until: datetime | None = None
     held_back: tuple[str, ...] = ()
+    phases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class PreparedWave:
     :param clock: what time it is
     :param max_tries: of the task: a cleared one counts its starts anew
     :param may_relaunch: whether a server may be launched once more, should its launch come to nothing
+    :param why_kept: why a server that has a try left is not launched again; empty: it is, or has none
     :param ensure_may_start: raises where nothing may be started in an account and Region any more; asked before a start
     """
 
@@ -70,6 +73,7 @@ class PreparedWave:
     clock: Callable[[], datetime]
     max_tries: int | None = None
     may_relaunch: Callable[[ServerResult], bool] = lambda _: False
+    why_kept: Callable[[ServerResult], str] = lambda _: ""
     ensure_may_start: Callable[["DrsHook"], None] = lambda _: None
 
     def go_on(self, seen: Sequence[SeenLaunch], *, order: str | None = None) -> StartRound:
@@ -111,6 +115,7 @@ class PreparedWave:
             results=tuple(_judged(result, step) for result in results.values()),
             look_at=min(filter(None, looks), default=None),
             stopped_until=max(filter(None, settles), default=None),
+            phases={server: _phase(server, awaited, again, results[server], step) for server in results},
         )
 
     def _step(
@@ -168,7 +173,7 @@ class PreparedWave:
             return plain
         refused = next((start.refused for start in tries.get(result.instance_id or "", ())[-1:] if start.refused), "")
         lost = replace(result, status="failed", reason=refused) if refused and result.status == "launched" else result
-        plain = replace(plain, may_relaunch=self.may_relaunch(lost))
+        plain = replace(plain, may_relaunch=self.may_relaunch(lost), kept=self.why_kept(lost))
         if result.status != "launched" and result.server_id not in pending:
             return replace(plain, launched="failed", reason=result.reason or "")
         starts = tuple(
@@ -207,6 +212,18 @@ class PreparedWave:
 def not_started(why: str) -> str:
     """Say of a prepared server why it was not started."""
     return f"{NOT_STARTED}: {why}"
+
+
+def _phase(server: str, awaited: Mapping[str, str], again: Sequence[str], result: ServerResult, step: WaveStep) -> str:
+    """Name what people see of a server; empty: it was given up, or is launched again."""
+    action = step.actions[server].action
+    if action == "up":
+        return "INSTANCE_UP"
+    if server in again:
+        return "START_REFUSED"
+    if server in awaited and result.instance_state is not None:
+        return "INSTANCE_BOOTS"
+    return "INSTANCE_PREPARED" if server in (*step.held, *step.behind) else ""
 
 
 def _was_refused(start: InstanceStart | None) -> bool:

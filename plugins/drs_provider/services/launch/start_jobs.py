@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from drs_provider import clock
-from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.exceptions import (
+    AwsError,
+    Conflict,
+    JobVanished,
+    PreparedKept,
+    QuotaExceeded,
+    RunRefused,
+    ServiceUnavailable,
+)
 from drs_provider.formatting import duration
 from drs_provider.rules.answers import Answer
 from drs_provider.rules.launch import native_plans
@@ -136,7 +144,12 @@ class JobStart:
     """Asked before every job: whether a person wants nothing more to be started."""
     cleaned: Collection[str] = ()
     """Jobs whose instances the run has terminated itself."""
+    never_started: Callable[[Sequence[Answer]], Collection[str]] = lambda _: ()
+    """Asked of live recovered instances right before they would be replaced: the EC2 ids of those that are proven to be
+    the run's own that nobody has ever started."""
     fresh: set[str] = field(default_factory=set)
+    gives_up: bool = False
+    """Whether the next job replaces instances that the run itself prepared."""
 
     @property
     def starter(self) -> "Starter":
@@ -267,6 +280,8 @@ class JobStart:
             )
             if waiting:
                 return waiting
+            if self.gives_up:
+                self._give_up_prepared(servers)
             if self.request.purpose.is_temporary:
                 ensure_new_instances(self.hook, servers)
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
@@ -309,7 +324,8 @@ class JobStart:
         """
         described = self.hook.recovery_instances(source_server_ids=servers)
         self._ensure_drills_spared(described, everything)
-        live = [instance for instance in described if is_protected(instance)]
+        live, prepared = self._protected(described)
+        self.gives_up = bool(prepared)
         if not live:
             unseen = unseen_recoveries(everything, described, servers, now=self.now())
             if not unseen or self.request.replace_live_instances:
@@ -330,6 +346,39 @@ class JobStart:
         # A recovery has protected them, and DRS would launch beside what it cannot terminate.
         self.hook.unprotect([str(instance["ec2InstanceID"]) for instance in live if instance.get("ec2InstanceID")])
         return None
+
+    def _protected(self, described: Sequence[Answer]) -> tuple[list[Answer], list[Answer]]:
+        """Return the live recovered instances, and apart from them those that the run prepared and nobody started."""
+        protected = [instance for instance in described if is_protected(instance)]
+        spare = self.never_started(protected) if protected else ()
+        prepared = [instance for instance in protected if instance.get("ec2InstanceID") in spare]
+        return [instance for instance in protected if instance not in prepared], prepared
+
+    def _give_up_prepared(self, servers: Sequence[str]) -> None:
+        """Let DRS terminate what the run itself prepared and could not start, looked at once more right before it does.
+
+        :raises PreparedKept: one of them is not proven any more never to have been started, or AWS refuses
+        """
+        described = self.hook.recovery_instances(source_server_ids=servers)
+        live, prepared = self._protected(described)
+        if live and not self.request.replace_live_instances:
+            named = ", ".join(f"{instance['sourceServerID']} has {instance['recoveryInstanceID']}" for instance in live)
+            raise PreparedKept(
+                f"a launch would terminate what may have been started in this moment: {named}. Nothing of this job was "
+                "started. See in EC2 whether it runs; if not, terminate it there and clear this task"
+            )
+        if names := [str(instance["ec2InstanceID"]) for instance in (*prepared, *live)]:
+            log.warning("The launch terminates what was prepared and not started: %s", ", ".join(names))
+            # A recovery has protected them, and DRS would launch beside what it cannot terminate.
+            try:
+                self.hook.unprotect(names)
+            except AwsError as error:
+                if error.retryable:
+                    raise
+                raise PreparedKept(
+                    f"a launch replaces {', '.join(names)}, and its termination protection cannot be switched off: "
+                    f"{error}. Nothing of this job was started"
+                ) from error
 
     def _instead_of_replacing(self, live: Sequence[Answer], everything: Sequence[Answer]) -> str:
         if not self.request.purpose.may_replace_recovered:

@@ -43,6 +43,7 @@ from drs_provider.rules.run.roster import Target
 from drs_provider.rules.settings.values import Settings, shown
 from drs_provider.services.launch.instance_protection import look_after
 from drs_provider.services.launch.launch_memory import Memory
+from drs_provider.services.launch.never_started import StartProofs
 from drs_provider.services.launch.recovery_points import Pinning
 from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request, begun_jobs, looked_for_since
 from drs_provider.services.settings.apply import apply_all
@@ -213,10 +214,11 @@ class WaveRounds:
         """
         changed = PlanChanged(self.plan, self.preflight.digest, self.digest)
         progress = self.progress(results, allows)
-        base = progress.base
+        base, kept = progress.base, progress.retries_over_instance
         step = next_step(
             replace(
                 progress,
+                never_started=frozenset() if kept else StartProofs(self).never_started(results),
                 order=order,
                 plan_changed=str(changed) if self.preflight.digest != self.digest else None,
                 stopped=stopped,
@@ -395,6 +397,7 @@ class WaveRounds:
             now=self.clock,
             points=partial(pinning.points, hook),
             ended=lambda: self.guard.order() is not None,
+            never_started=lambda live: StartProofs(self).still_proven(launched, live) if launch.again else (),
         )
         outcome = start.run(launch.attempt)
         if isinstance(outcome, MustWait):

@@ -136,7 +136,8 @@ function waveCard(wave, now) {
   if (failed) facts.push(`${failed} failed`);
   if (stuck) facts.push(`${stuck} stuck`);
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
-  if (wave.phase) facts.push(`DRS: ${wave.phase}`);
+  if (wave.counts.prepared) facts.push(`${wave.counts.prepared} launched ahead`);
+  if (wave.phase) facts.push(wave.starts ? `instances: ${wave.phase}` : `DRS: ${wave.phase}`);
   if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
   facts.push(wave.depends_on.length ? `after ${wave.depends_on.join(", ")}` : "starts at once");
   card.append(head, make("p", facts.join(" · "), "soft", "small"));
@@ -145,12 +146,13 @@ function waveCard(wave, now) {
     const when = oldest === newest ? clock(oldest) : `${clock(oldest)} to ${clock(newest)}`;
     card.append(make("p", `${plural(servers, "server")} pinned to recovery points of ${when}`, "soft", "small"));
   }
+  if (wave.waits) card.append(make("p", wave.waits, "text", "small"));
   if (wave.reason) card.append(make("p", wave.reason, "text", "small", "error"));
   if (wave.before.length) card.append(stepList(wave.before, `Steps before wave ${wave.name}`, now));
   if (total) {
     const bar = make("div", "", "bar");
     bar.setAttribute("aria-hidden", "true");
-    for (const status of ["launched", "ready", "failed", "stuck", "launching", "copying"]) {
+    for (const status of ["launched", "ready", "failed", "stuck", "launching", "copying", "prepared"]) {
       const part = make("i", "", status);
       part.style.width = `${((wave.counts[status] || 0) / total) * 100}%`;
       bar.append(part);

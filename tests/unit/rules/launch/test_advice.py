@@ -62,3 +62,16 @@ ROLE = "give the role of the Airflow connection the missing permission; docs/per
 def test_the_cause_decides_what_is_advised(reason, advice):
     assert next_step(reason, DRILL) == f"{advice}, {DRILL.after_failure}"
     assert next_step(reason, RECOVERY) == f"{advice}, {RECOVERY.after_failure}"
+
+
+def test_what_a_recovery_has_prepared_and_ec2_has_no_machine_for_is_started_by_hand():
+    reason = "EC2 refused its start: ec2:StartInstances: InsufficientInstanceCapacity: none left"
+    by_hand = (
+        "start its instance by hand in EC2, with an instance type that there is capacity for, or terminate it there"
+    )
+
+    assert next_step(reason, RECOVERY) == f"{by_hand}, {RECOVERY.after_failure}"
+    assert next_step(reason, DRILL) == (
+        "choose an instance type or subnet that has capacity in the server's launch settings, then start the drill "
+        "again"
+    )

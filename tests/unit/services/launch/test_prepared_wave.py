@@ -293,3 +293,29 @@ def test_what_nobody_has_seen_in_its_place_is_not_started_and_is_awaited():
     assert found.awaited["a"] == "DRS does not show its instance yet"
     assert found.stopped_until == NOW + SETTLES_WITHIN
     assert prepared.go_on(wave.seen()).started == ("a",)
+
+
+def test_people_see_what_is_prepared_boots_is_refused_and_is_up():
+    wave = Wave(server("a"), server("b"), server("c"), server("d", order=2), tolerates="100%")
+    wave.ec2.states["i-b"] = "running"
+    wave.ec2.refuses["i-c"] = AwsError("ec2:StartInstances", "InsufficientInstanceCapacity", "none left")
+    found = wave.go_on()
+
+    assert dict(found.phases) == {
+        "a": "INSTANCE_BOOTS",
+        "b": "INSTANCE_UP",
+        "c": "START_REFUSED",
+        "d": "INSTANCE_PREPARED",
+    }
+    wave.ec2.states.pop("i-a")
+    assert wave.go_on().phases["a"] == ""
+
+
+def test_why_an_instance_is_kept_stands_behind_why_it_was_refused():
+    wave = Wave(server("a"), why_kept=lambda result: "It is kept." if result.reason else "")
+    wave.ec2.refuses["i-a"] = AwsError("ec2:StartInstances", "Unsupported", "no machine")
+
+    assert outcomes(wave.go_on())["a"] == (
+        "failed",
+        "EC2 refused its start: ec2:StartInstances: Unsupported: no machine. It is kept.",
+    )

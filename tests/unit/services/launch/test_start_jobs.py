@@ -3,7 +3,16 @@
 from datetime import timedelta
 
 import pytest
-from drs_provider.exceptions import AwsError, Conflict, JobVanished, QuotaExceeded, RunRefused, ServiceUnavailable
+from drs_provider.exceptions import (
+    AccessDenied,
+    AwsError,
+    Conflict,
+    JobVanished,
+    PreparedKept,
+    QuotaExceeded,
+    RunRefused,
+    ServiceUnavailable,
+)
 from drs_provider.rules.launch.native_plans import NativeExecution
 from drs_provider.rules.launch.quotas import Quotas
 from drs_provider.rules.launch.tags import EXPIRES, MODE, PLAN, RUN, TRY, job_tags, written
@@ -541,6 +550,76 @@ def test_a_live_recovered_instance_is_replaced_if_a_person_said_so(drs, store):
     drs.add_instance("s-2", is_drill=False)
 
     assert len(Try(drs, store, is_drill=False, replace_live_instances=True).run()) == 1
+
+
+class TestWhatTheRunPrepared:
+    """Instances that the run itself launched stopped, of which somebody says whether they were ever started."""
+
+    def relaunch(self, drs, store, *said, **more):
+        name, says = drs.add_instance("s-2", is_drill=False), list(said)
+        again = Try(drs, store, is_drill=False, **more)
+        again.start.never_started = lambda live: {name} if live and says.pop(0) else set()
+        return name, again
+
+    def test_it_is_replaced_where_nobody_ever_started_it(self, drs, store):
+        name, again = self.relaunch(drs, store, True, True)
+
+        assert len(again.run()) == 1
+        assert (drs.unprotected, drs.starts) == ([name], [SERVERS])
+
+    def test_it_is_not_where_it_may_have_been_started_at_the_last_moment(self, drs, store):
+        name, again = self.relaunch(drs, store, True, False)
+
+        with pytest.raises(PreparedKept) as caught:
+            again.run()
+
+        assert str(caught.value) == (
+            f"a launch would terminate what may have been started in this moment: s-2 has {name}. Nothing of this job "
+            "was started. See in EC2 whether it runs; if not, terminate it there and clear this task"
+        )
+        assert (drs.starts, hasattr(drs, "unprotected")) == ([], False)
+
+    def test_it_stays_where_aws_keeps_its_protection(self, drs, store, monkeypatch):
+        name, again = self.relaunch(drs, store, True, True)
+        denied = AccessDenied("ec2:ModifyInstanceAttribute", "UnauthorizedOperation", "no")
+
+        def unprotect(names):
+            raise denied
+
+        monkeypatch.setattr(drs, "unprotect", unprotect)
+        with pytest.raises(PreparedKept) as caught:
+            again.run()
+
+        assert str(caught.value) == (
+            f"a launch replaces {name}, and its termination protection cannot be switched off: {denied}. Nothing of "
+            "this job was started"
+        )
+        assert drs.starts == []
+
+    def test_beside_one_that_may_run_none_is_replaced(self, drs, store):
+        name, again = self.relaunch(drs, store, True, True)
+        other = drs.add_instance("s-3", is_drill=False)
+
+        with pytest.raises(RunRefused) as caught:
+            again.run()
+
+        assert str(caught.value).startswith(f"a launch would terminate 1 live recovered instance: s-3 has {other}. ")
+        assert name not in str(caught.value)
+        assert (drs.starts, hasattr(drs, "unprotected")) == ([], False)
+
+    def test_it_stays_protected_while_there_is_no_room(self, drs, store):
+        drs.limits = Quotas(jobs=1)
+        drs.add_job(["s-9"])
+        _, again = self.relaunch(drs, store, True)
+
+        assert isinstance(again.run(), MustWait)
+        assert (drs.starts, hasattr(drs, "unprotected")) == ([], False)
+
+    def test_a_person_who_lets_live_instances_be_replaced_is_not_asked_again(self, drs, store):
+        name, again = self.relaunch(drs, store, True, False, replace_live_instances=True)
+
+        assert len(again.run()) == 1
+        assert (drs.unprotected, drs.starts) == ([name], [SERVERS])
 
 
 def test_a_full_quota_is_waited_for_and_what_was_started_is_kept(drs, store):

@@ -1,5 +1,7 @@
 """What DRS does with the servers of a wave while its jobs run, for people who look at the board."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -15,7 +17,7 @@ class JobPhases(Part):
 
 
 class LaunchPhases(Document):
-    """The phases of a wave's running jobs, by job id; written by the trigger that waits for them.
+    """The phases of a wave's jobs, by job id; written by the trigger that waits for them, and while instances boot.
 
     It is for people only: nothing is decided by it, and it may be old, or not there at all.
     """
@@ -29,3 +31,19 @@ class LaunchPhases(Document):
         """Return the newest event of every server of a job, by server id."""
         found = self.jobs.get(job_id)
         return {server: event for event, servers in found.servers.items() for server in servers} if found else {}
+
+
+def phases_of(events: Mapping[str, str], holder: Mapping[str, str], *, seen_at: datetime) -> dict[str, JobPhases]:
+    """Sort what is seen of servers by their jobs.
+
+    :param events: by server id; empty: nothing is to be said of it
+    :param holder: by server id, the job that launched it
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for server, event in events.items():
+        if event and holder.get(server):
+            found.setdefault(holder[server], {}).setdefault(event, []).append(server)
+    return {
+        job: JobPhases(seen_at=seen_at, servers={event: tuple(names) for event, names in of.items()})
+        for job, of in found.items()
+    }
