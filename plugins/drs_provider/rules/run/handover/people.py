@@ -157,6 +157,19 @@ class RunOrder(Document):
         """Whether there is something to obey."""
         return self.kind != "none"
 
+
+class LeftToItself(Document):
+    """Waves that a person has had skipped: the tasks of the waves before do not start them.
+
+    It lies in the task state store of the task that would, written by the plugin's route.
+    """
+
+    KEY: ClassVar[str] = "drs_left_to_itself"
+    TITLE: ClassVar[str] = "the list of waves that are left to themselves"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    waves: tuple[str, ...] = ()
+
     @classmethod
     def _from_version_1(cls, body: object) -> object:
         """Read the store's form, and the bare words that a task left once it had obeyed."""
