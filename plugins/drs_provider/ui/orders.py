@@ -80,16 +80,7 @@ class RunStore(Protocol):
 
 def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callable[..., Any]) -> None:
     """Add the routes; ``store`` gives a ``RunStore`` of the request."""
-    guard = [Depends(may_edit_run)]
-
-    def signs() -> None:
-        """Take no order that no task could believe."""
-        try:
-            keys()
-        except RunRefused as error:
-            raise HTTPException(503, str(error)) from error
-
-    guard.append(Depends(signs))
+    guard = [Depends(may_edit_run), Depends(_signs)]
 
     @app.post("/runs/{dag_id}/{run_id}/orders", dependencies=guard)
     def give(dag_id: str, run_id: str, order: NewOrder, runs: Annotated[RunStore, Depends(store)]) -> OrderTaken:
@@ -100,8 +91,7 @@ def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callabl
         if order.kind == "skip":
             _leave_to_itself(runs, dag_id, run_id, order)
         if order.is_recorded and names.REPORT_TASK in known:
-            place = Origin(dag_id, run_id, names.REPORT_TASK, GivenOrders.KEY, stored_in="task_state_store")
-            _keep(runs, place, recorded(runs, place, order).to_json())
+            _record(runs, dag_id, run_id, order)
         return OrderTaken(message=given.message)
 
     @app.put("/runs/{dag_id}/{run_id}/orders", dependencies=guard)
@@ -118,6 +108,19 @@ def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callabl
         for task, entry in former.entries.items():
             runs.set(dag_id, run_id, task, RunOrder.KEY, entry)
         return OrderTaken(message="the orders stand as before")
+
+
+def _record(runs: RunStore, dag_id: str, run_id: str, order: NewOrder) -> None:
+    place = Origin(dag_id, run_id, names.REPORT_TASK, GivenOrders.KEY, stored_in="task_state_store")
+    _keep(runs, place, recorded(runs, place, order).to_json())
+
+
+def _signs() -> None:
+    """Take no order that no task could believe."""
+    try:
+        keys()
+    except RunRefused as error:
+        raise HTTPException(503, str(error)) from error
 
 
 def _leave_to_itself(runs: RunStore, dag_id: str, run_id: str, order: NewOrder) -> None:

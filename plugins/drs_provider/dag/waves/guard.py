@@ -1,7 +1,7 @@
 """What a round of launches needs of the run around it: orders of people, and what other tasks have left."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from airflow.sdk import Context
 
@@ -10,16 +10,34 @@ from drs_provider.dag.waves.job_tags import settings_marks
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 
 if TYPE_CHECKING:
-    from drs_provider.dag.waves.watch import WatchWave
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
+    from drs_provider.rules.run.connection import AwsArguments
     from drs_provider.rules.settings.values import Settings
-    from drs_provider.services.launch.wave_rounds import TargetLaunch
+    from drs_provider.services.launch.wave_rounds import TargetLaunch, WaveRounds
+
+
+class GuardedTask(Protocol):
+    """What sees a wave through, as ``waves.watch.WatchWave`` does."""
+
+    rounds: "WaveRounds"
+    start_task_ids: tuple[str, ...]
+    settings_task_ids: dict[str, str]
+    networks: dict[str, int]
+
+    @property
+    def aws(self) -> "AwsArguments":
+        """The arguments of its hook."""
+        ...
+
+    def ensure_may_launch(self, server_ids: Sequence[str]) -> None:
+        """Raise where servers may not be launched any more."""
+        ...
 
 
 class WaveGuard:
     """What a round needs of the run around it; see ``services.wave_rounds.LaunchGuard``."""
 
-    def __init__(self, task: "WatchWave", context: Context) -> None:
+    def __init__(self, task: GuardedTask, context: Context) -> None:
         self._task, self._context = task, context
 
     def order(self) -> str | None:

@@ -6,8 +6,8 @@ when Airflow begins them a second or two later. Whatever is not clear is left to
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import TaskDeferred
@@ -21,9 +21,44 @@ from drs_provider.services.signed import leave
 from drs_provider.services.store import load
 
 if TYPE_CHECKING:
-    from drs_provider.dag.waves.start import StartWave
-    from drs_provider.dag.waves.watch import WatchWave
-    from drs_provider.rules.run.handover import InstanceStart, Launch
+    from drs_provider.rules.run.handover import InstanceStart, Launch, PreflightServer
+
+
+class WaveStart(Protocol):
+    """What starts the jobs of a wave, as ``waves.start.StartWave`` does."""
+
+    IS_HANDED_OVER: ClassVar[bool]
+    task_id: str
+    wave: str
+    upstream_task_ids: set[str]
+    servers: "tuple[PreflightServer, ...]"
+
+    @property
+    def log(self) -> Any:
+        """Its log."""
+        ...
+
+    def start_early(self, context: Context) -> "Launch | None":
+        """Start the jobs, from the task of another wave."""
+        ...
+
+
+class WaveWatch(Protocol):
+    """What sees a wave through, as ``waves.watch.WatchWave`` does."""
+
+    IS_HANDED_OVER: ClassVar[bool]
+    task_id: str
+    wave: str
+    start_task_ids: tuple[str, ...]
+
+    @property
+    def log(self) -> Any:
+        """Its log."""
+        ...
+
+    def start_first(self, context: Context, launches: "Mapping[str, Launch]") -> tuple[str, ...]:
+        """Start the first instances, from the task that launches."""
+        ...
 
 
 def handed_over_key(start_task_id: str) -> str:
@@ -49,14 +84,14 @@ def hand_over(task: BaseOperator, context: Context) -> None:
         if is_dag_paused(context["ti"].dag_id):
             task.log.info("The plan is paused: the next wave begins once it is resumed")
             return
-    except Exception as error:  # whatever it is: the next wave has its own tasks, and this one has passed
+    except Exception as error:  # noqa: BLE001  (the next wave has its own tasks, and this one has passed)
         task.log.warning("The next wave is left to its own tasks: %s", error)
         return
     for starts in waves:
         _start_now(starts, context)
 
 
-def start_prepared_here(context: Context, start: "StartWave", launch: "Launch") -> None:
+def start_prepared_here(context: Context, start: "WaveStart", launch: "Launch") -> None:
     """Start the first instances of a wave that was launched stopped from the task that takes it over; never fails.
 
     A wave in several accounts and Regions is left to the task that watches them all.
@@ -68,12 +103,12 @@ def start_prepared_here(context: Context, start: "StartWave", launch: "Launch") 
         _start_instances(watch, context, {start.task_id: launch})
 
 
-def started_before(watch: "WatchWave", context: Context) -> "dict[str, tuple[InstanceStart, ...]]":
+def started_before(watch: "WaveWatch", context: Context) -> "dict[str, tuple[InstanceStart, ...]]":
     """Return the starts of instances that the wave's start, or the task of a wave before, has asked for."""
     from drs_provider.rules.run.handover import InstanceStarts
 
     found: dict[str, tuple[InstanceStart, ...]] = {}
-    starts = [_operator(watch, task_id) for task_id in watch.start_task_ids]
+    starts = [_operator(cast("BaseOperator", watch), task_id) for task_id in watch.start_task_ids]
     sources = dict.fromkeys([*watch.start_task_ids, *(task for start in starts for task in who_may_start(start))])
     for task_id in sources:
         left = pull_newest(context, task_id, InstanceStarts, _starts_key(watch.task_id))
@@ -82,16 +117,16 @@ def started_before(watch: "WatchWave", context: Context) -> "dict[str, tuple[Ins
     return found
 
 
-def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[StartWave]]":
-    from drs_provider.dag.waves.start import StartWave
+def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[WaveStart]]":
     from drs_provider.rules.run.handover import LeftToItself
     from drs_provider.rules.run.next_waves import may_begin
 
     ti = context["ti"]
-    next_starts: dict[str, list[StartWave]] = defaultdict(list)
+    next_starts: dict[str, list[WaveStart]] = defaultdict(list)
     for task_id in sorted(task.downstream_task_ids):
-        if type(start := task.dag.get_task(task_id)) is StartWave:
-            next_starts[start.wave].append(start)
+        start = task.dag.get_task(task_id)
+        if names.does(task_id, names.START) and getattr(start, "IS_HANDED_OVER", False):
+            next_starts[cast("WaveStart", start).wave].append(cast("WaveStart", start))
     if not next_starts:
         return []
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
@@ -104,7 +139,7 @@ def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[St
     ]
 
 
-def _start_now(starts: "Sequence[StartWave]", context: Context) -> None:
+def _start_now(starts: "Sequence[WaveStart]", context: Context) -> None:
     launches: dict[str, Launch] = {}
     began, watch = time.monotonic(), None
     for start in starts:
@@ -114,7 +149,7 @@ def _start_now(starts: "Sequence[StartWave]", context: Context) -> None:
         except TaskDeferred:
             start.log.info("Wave %s has to wait for something: its own task does", start.wave)
             return
-        except Exception as error:  # whatever it is: the wave's own task meets it in its turn, where it counts
+        except Exception as error:  # noqa: BLE001  (the wave's own task meets it in its turn)
             start.log.warning("Wave %s is left to its own task: %s", start.wave, error)
             return
         if launch is not None:
@@ -124,7 +159,7 @@ def _start_now(starts: "Sequence[StartWave]", context: Context) -> None:
     starts[0].log.info("Wave %s was started from here, in %.1f s", starts[0].wave, time.monotonic() - began)
 
 
-def _start_instances(watch: "WatchWave", context: Context, launches: "Mapping[str, Launch]") -> None:
+def _start_instances(watch: "WaveWatch", context: Context, launches: "Mapping[str, Launch]") -> None:
     from drs_provider.rules.run.handover import InstanceStarts
 
     here = on_behalf_of(context, watch.task_id)
@@ -134,18 +169,18 @@ def _start_instances(watch: "WatchWave", context: Context, launches: "Mapping[st
             leave(context["ti"], asked, _starts_key(watch.task_id))
     except TaskDeferred:
         return
-    except Exception as error:  # whatever it is: the task that watches the wave meets it, and judges it
+    except Exception as error:  # noqa: BLE001  (the task that watches the wave meets it)
         watch.log.warning("The instances of wave %s are left to the task that watches it: %s", watch.wave, error)
         return
     if started:
         watch.log.info("Wave %s: %d instances started", watch.wave, len(started))
 
 
-def _watch_of(start: "StartWave") -> "WatchWave | None":
-    from drs_provider.dag.waves.watch import WatchWave
-
-    tasks: Iterable[object] = (start.dag.get_task(task_id) for task_id in sorted(start.downstream_task_ids))
-    return next((task for task in tasks if type(task) is WatchWave and start.task_id in task.start_task_ids), None)
+def _watch_of(start: "WaveStart") -> "WaveWatch | None":
+    task = cast("BaseOperator", start)
+    below = (_operator(task, name) for name in sorted(task.downstream_task_ids) if names.does(name, names.WATCH))
+    watches = (cast("WaveWatch", watch) for watch in below if getattr(watch, "IS_HANDED_OVER", False))
+    return next((watch for watch in watches if start.task_id in watch.start_task_ids), None)
 
 
 def _operator(beside: BaseOperator, task_id: str) -> BaseOperator:

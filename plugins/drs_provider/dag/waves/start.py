@@ -49,6 +49,8 @@ class StartWave(DrsStartRecoveryOperator):
     ahead_task_id: str = ""
     """What launches servers of the wave before its turn; empty: nothing does."""
     PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
+    IS_HANDED_OVER: ClassVar[bool] = True
+    """Whether the task of a wave before may start it; not where a subclass launches under conditions of its own."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -50,6 +50,8 @@ class WatchWave(LeavesTimes, NearEnd):
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
+    IS_HANDED_OVER: ClassVar[bool] = True
+    """Whether waves that wait for this one only are started from here; not those of a way back."""
     rounds: "WaveRounds"
     whose: "Whose"
 
@@ -188,14 +190,14 @@ class WatchWave(LeavesTimes, NearEnd):
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, JsonValue]:
         """Judge the wave, and let those begin that waited for nothing else."""
         verdict = super()._judge(context, deadline, last_word=last_word)
-        if type(self) is WatchWave and self.passed_over is None:
+        if self.IS_HANDED_OVER and self.passed_over is None:
             hand_over(self, context)
         return verdict
 
     def waits_in_process(self) -> bool:
         """Wait for the end in this process where another wave begins with it, and workers are free."""
         is_last = not any(names.does(task, names.START) for task in self.downstream_task_ids)
-        return not is_last and self.passed_over is None and super().waits_in_process()
+        return self.IS_HANDED_OVER and not is_last and self.passed_over is None and super().waits_in_process()
 
     def prepared(self) -> "Collection[str]":
         """Return the servers that wait stopped for the wave's turn."""
