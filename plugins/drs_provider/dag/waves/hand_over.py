@@ -119,7 +119,7 @@ def started_before(watch: "WaveWatch", context: Context) -> "dict[str, tuple[Ins
 
 def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[WaveStart]]":
     from drs_provider.rules.run.handover import LeftToItself
-    from drs_provider.rules.run.next_waves import may_begin
+    from drs_provider.rules.ahead.next_waves import may_begin
 
     ti = context["ti"]
     next_starts: dict[str, list[WaveStart]] = defaultdict(list)
