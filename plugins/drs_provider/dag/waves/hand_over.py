@@ -118,8 +118,8 @@ def started_before(watch: "WaveWatch", context: Context) -> "dict[str, tuple[Ins
 
 
 def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[WaveStart]]":
-    from drs_provider.rules.run.handover import LeftToItself
     from drs_provider.rules.ahead.next_waves import may_begin
+    from drs_provider.rules.run.handover import LeftToItself
 
     ti = context["ti"]
     next_starts: dict[str, list[WaveStart]] = defaultdict(list)

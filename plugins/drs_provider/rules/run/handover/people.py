@@ -157,6 +157,13 @@ class RunOrder(Document):
         """Whether there is something to obey."""
         return self.kind != "none"
 
+    @classmethod
+    def _from_version_1(cls, body: object) -> object:
+        """Read the store's form, and the bare words that a task left once it had obeyed."""
+        if isinstance(body, str):
+            return {"kind": "cancel" if body.startswith("cancelled") else "skip", "message": body}
+        return super()._from_version_1(body)
+
 
 class LeftToItself(Document):
     """Waves that a person has had skipped: the tasks of the waves before do not start them.
@@ -169,13 +176,6 @@ class LeftToItself(Document):
     PLACE: ClassVar[StoredIn] = "task_state_store"
 
     waves: tuple[str, ...] = ()
-
-    @classmethod
-    def _from_version_1(cls, body: object) -> object:
-        """Read the store's form, and the bare words that a task left once it had obeyed."""
-        if isinstance(body, str):
-            return {"kind": "cancel" if body.startswith("cancelled") else "skip", "message": body}
-        return super()._from_version_1(body)
 
 
 class GivenOrder(Part):
