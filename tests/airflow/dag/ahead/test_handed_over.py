@@ -38,7 +38,7 @@ def begun_by(runs, start=START):
 
 def launched(record):
     """The servers of the jobs, in the order of the jobs."""
-    jobs = sorted(record.jobs, key=lambda job: job["creationDateTime"])
+    jobs = sorted((job for job in record.jobs if job["type"] == "LAUNCH"), key=lambda job: job["creationDateTime"])
     return [server["sourceServerID"] for job in jobs for server in job["participatingServers"]]
 
 
@@ -174,15 +174,33 @@ class Counting(Death):
         super().after(service, operation)
 
 
-def test_what_is_cleared_together_is_launched_once_more_and_not_twice(live):
+def test_what_is_cleared_together_and_is_there_is_not_launched_again(live):
     def then(run):
         run.clear(["database.start_recovery"])
         return True
 
-    record, runs = live(kind=dataclasses.replace(IN_WAVES, conf={"mode": "drill"}), then=then)
+    record, _ = live(kind=IN_WAVES, then=then)
+
+    assert launched(record) == [DB, WEB]
+    assert record.report["verdict"] == "completed", record.report["verdict_reason"]
+
+
+def test_what_is_cleared_together_and_is_gone_is_launched_once_more_and_not_twice(live, swept_simulator):
+    def then(run):
+        drs, ec2 = swept_simulator.client("drs"), swept_simulator.client("ec2")
+        mine = [found for found in drs.describe_recovery_instances()["items"] if found["sourceServerID"] in (DB, WEB)]
+        for found in mine:
+            ec2.modify_instance_attribute(InstanceId=found["ec2InstanceID"], DisableApiTermination={"Value": False})
+        drs.terminate_recovery_instances(recoveryInstanceIDs=[found["recoveryInstanceID"] for found in mine])
+        swept_simulator.advance("20m")
+        run.clear(["database.start_recovery"])
+        return True
+
+    record, runs = live(kind=IN_WAVES, then=then)
 
     assert launched(record) == [DB, WEB, DB, WEB]
-    assert runs[-1].states["finish.verdict"] == "success"
+    assert begun_by(runs) == [WATCH]
+    assert record.report["verdict"] == "completed", record.report["verdict_reason"]
 
 
 def test_where_only_the_wave_before_is_cleared_the_next_one_is_left_alone(live):
