@@ -1,14 +1,28 @@
 """What a task remembers between its tries and legs, signed: Airflow lets people edit the task state store."""
 
 from dataclasses import replace
+from typing import Any, Final, cast
 
 from airflow.sdk import Context
 
 from drs_provider.airflow_internals import TaskStore
 from drs_provider.services.signed import SignedStore, origin
 
+_ON_BEHALF_OF: Final = "drs_on_behalf_of"
+
 
 def task_memory(context: Context) -> SignedStore:
     """Return the task state store of the running task; what others wrote into it is refused by name."""
     place = replace(origin(context["ti"], ""), stored_in="task_state_store")
-    return SignedStore(TaskStore(context), place, context["ti"].try_number)
+    other = cast("dict[str, Any]", context).get(_ON_BEHALF_OF)
+    return SignedStore(TaskStore(context), place, context["ti"].try_number, prefix=f"{other}:" if other else "")
+
+
+def on_behalf_of(context: Context, task_id: str) -> Context:
+    """Return a context in which the running task acts for another one, with a memory apart from its own."""
+    return cast("Context", {**context, _ON_BEHALF_OF: task_id})
+
+
+def acts_for_another(context: Context) -> bool:
+    """Tell whether the running task acts for another one."""
+    return _ON_BEHALF_OF in context

@@ -97,11 +97,24 @@ class DrsRecoveryJobSensor(DrsSensor):
                 since=now.isoformat(),
                 deadline=deadline.isoformat(),
                 shown_for=self.shown_for(),
+                tells_ending=self.waits_in_process(),
             ),
             method_name=self.jobs_ended.__name__,
             kwargs={"deadline": deadline.isoformat()},
             timeout=deadline - now + BACKSTOP,
         )
+
+    def waits_in_process(self) -> bool:
+        """Tell whether the end is waited for in this process, once it is near. For subclasses; this one never does."""
+        return False
+
+    def job_ending(self, context: Context, deadline: datetime) -> dict[str, JsonValue]:
+        """Go on where jobs end within seconds. For subclasses that wait for it; this one judges."""
+        return self._judge(context, deadline)
+
+    def near_at(self) -> datetime | None:
+        """Say when the trigger shall tell that the instances are nearly there; None: it shall not. For subclasses."""
+        return None
 
     def shown_for(self) -> "Whose | None":
         """Return for whom the phases of the jobs are left while they run; None: for nobody. For subclasses."""
@@ -121,6 +134,8 @@ class DrsRecoveryJobSensor(DrsSensor):
             match event["outcome"]:
                 case "ended" | "vanished":
                     return self._judge(context, self._deadline(deadline))
+                case "ending":
+                    return self.job_ending(context, self._deadline(deadline))
                 case "timed_out":
                     raise self._timed_out(context)
                 case _:
@@ -207,8 +222,12 @@ class DrsRecoveryJobSensor(DrsSensor):
         from drs_provider.services.launch.job_results import find
 
         aws = launch.aws(self.aws)
-        hook = self.hook if aws == self.aws else DrsHook(**aws)
+        hook = self.hook if aws == self.aws and not self._patience() else DrsHook(**aws, **self._patience())
         return find(launch, hook, ready=ready, members=self._members(), now=clock.now(), prepared=self.prepared())
+
+    def _patience(self) -> dict[str, Any]:
+        """Return how long hooks ask again, as their argument; nothing: as long as they do by themselves."""
+        return {}
 
     def prepared(self) -> "Collection[str]":
         """Return the servers whose instances are launched stopped, to be started later; for subclasses that do so."""
@@ -253,6 +272,7 @@ class DrsRecoveryJobSensor(DrsSensor):
                 shown_by=(clock.now() + UNSEEN_FOR).isoformat(),
                 look_at=look_at.isoformat() if look_at else None,
                 stopped_until=stopped_until.isoformat() if stopped_until else None,
+                near_at=near.isoformat() if (near := self.near_at()) else None,
             ),
             method_name=self.instances_settled.__name__,
             kwargs={"deadline": deadline.isoformat()},

@@ -141,18 +141,21 @@ class SignedStore:
 
     :ivar inner: where the values lie
     :ivar place: the place of an entry; its key is put in
+    :ivar prefix: of the keys of what the task keeps for another one
     """
 
     inner: "Store"
     place: "Origin"
     attempt: int = 0
+    prefix: str = ""
 
     def get(self, key: str) -> object:
         """Return what is kept under the key; None: nothing is.
 
         :raises HandoverUnreadable: it was not written by this task
         """
-        value, place = self.inner.get(key), self.place.under(key)
+        name = self.prefix + key
+        value, place = self.inner.get(name), self.place.under(name)
         if value is not None and (problem := keys().problem(value, place)):
             raise HandoverUnreadable("what the task remembers", str(place), problem, place.next_step)
         return value
@@ -161,4 +164,5 @@ class SignedStore:
         """Keep a document's JSON until it is replaced."""
         if not isinstance(value, dict):
             raise TypeError(f"{key}: only a document can be kept, not {type(value).__name__}")
-        self.inner.set(key, keys().seal(value, self.place.under(key), attempt=self.attempt))
+        name = self.prefix + key
+        self.inner.set(name, keys().seal(value, self.place.under(name), attempt=self.attempt))

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -23,10 +23,13 @@ _STOPPED: Final = ("STOPPED", "STOPPING")
 
 
 class DrsInstancesEvent(TypedDict):
-    """``settled``: no instance is on its way any longer; ``timed_out``; ``refused``: AWS will not answer."""
+    """``settled``: no instance is on its way any longer; ``near``: none will be before long; ``timed_out``;
+    ``refused``: AWS will not answer. ``at``: when that was seen, as an ISO instant.
+    """
 
-    outcome: Literal["settled", "timed_out", "refused"]
+    outcome: Literal["settled", "near", "timed_out", "refused"]
     detail: str
+    at: NotRequired[str]
 
 
 class Awaited(TypedDict):
@@ -49,6 +52,8 @@ class DrsInstancesTrigger(BaseTrigger):
     :param look_at: ISO instant at which the trigger fires ``settled``, and not before, whatever is still on its way;
         None: it fires once nothing is
     :param stopped_until: ISO instant until which a stopped instance is on its way: its start was accepted just now
+    :param near_at: ISO instant at which the trigger fires ``near``, whatever is still on its way: whoever waits
+        goes on waiting in a process of its own, and loses no time; None: it does not
     """
 
     def __init__(
@@ -60,8 +65,10 @@ class DrsInstancesTrigger(BaseTrigger):
         shown_by: str | None = None,
         look_at: str | None = None,
         stopped_until: str | None = None,
+        near_at: str | None = None,
     ) -> None:
         super().__init__()
+        self.near_at = near_at
         self.shown_by, self.look_at, self.stopped_until = shown_by, look_at, stopped_until
         self.awaited = list(awaited)
         self.ready: Ready = ready
@@ -78,6 +85,7 @@ class DrsInstancesTrigger(BaseTrigger):
                 "shown_by": self.shown_by,
                 "look_at": self.look_at,
                 "stopped_until": self.stopped_until,
+                **({"near_at": self.near_at} if self.near_at else {}),
             },
         )
 
@@ -86,6 +94,7 @@ class DrsInstancesTrigger(BaseTrigger):
         began = time.monotonic()
         desks = [desk_for(part["aws"], self.ready) for part in self.awaited]
         event = await self.wait(desks, now=clock.now)
+        event["at"] = clock.now().isoformat()
         await not_before(self, began)
         yield TriggerEvent(event)
 
@@ -120,6 +129,8 @@ class DrsInstancesTrigger(BaseTrigger):
             # While a start that EC2 has refused is to be asked again, nothing is on its way, and it is not time yet.
             if not pending if self.look_at is None else now() >= parse_instant(self.look_at):
                 return DrsInstancesEvent(outcome="settled", detail="")
+            if self.near_at is not None and self.look_at is None and now() >= parse_instant(self.near_at):
+                return DrsInstancesEvent(outcome="near", detail="")
             refusals = 0
             await sleep(max(desk.period for desk in desks) * jitter())
         return DrsInstancesEvent(outcome="timed_out", detail=f"deadline {self.deadline}")

@@ -5,13 +5,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from drs_provider import clock
 from drs_provider.formatting import parse_instant
-from drs_provider.rules.launch.jobs import Ended, phase, read_job
+from drs_provider.rules.launch.jobs import Ended, Running, phase, read_job
 from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.triggers.answer_delay import not_before
 from drs_provider.triggers.job_logs import Logged
@@ -21,7 +21,7 @@ from drs_provider.triggers.phase_record import PhaseRecord
 
 Until = Literal["all", "any"]
 Rank = Literal["recovery", "drill", ""]
-Outcome = Literal["ended", "timed_out", "vanished", "refused"]
+Outcome = Literal["ended", "ending", "timed_out", "vanished", "refused"]
 
 VISIBLE_AFTER = timedelta(minutes=2)
 """DescribeJobs may not show a new job at once; absent for longer, a job counts as vanished."""
@@ -30,14 +30,16 @@ VISIBLE_AFTER = timedelta(minutes=2)
 class DrsJobEvent(TypedDict):
     """What the task that waits is told.
 
-    ``ended``: all (or any, as asked) of the jobs have ended; ``timed_out``: the deadline passed; ``vanished``: DRS no
-    longer lists ``job_ids``, and none of the others runs any more; ``refused``: AWS will not answer, ``detail`` says
-    why. ``job_ids`` are those concerned.
+    ``ended``: all (or any, as asked) of the jobs have ended; ``ending``: they end within seconds; ``timed_out``: the
+    deadline passed; ``vanished``: DRS no longer lists ``job_ids``, and none of the others runs any more; ``refused``:
+    AWS will not answer, ``detail`` says why. ``job_ids`` are those concerned. ``at``: when it was seen, as an ISO
+    instant.
     """
 
     outcome: Outcome
     job_ids: list[str]
     detail: str
+    at: NotRequired[str]
 
 
 class Watch(TypedDict):
@@ -61,6 +63,8 @@ class DrsJobTrigger(BaseTrigger):
         lets a ``recovery`` that waits in the same triggerer start first
     :param shown_for: the task that waits, where the board shows what DRS does with its servers meanwhile
         (``handover.LaunchPhases``, as an XCom of that task); None: nobody looks
+    :param tells_ending: fire ``ending`` once every server of every job has ended, seconds before the jobs do: whoever
+        waits goes on waiting in a process of its own, and loses no time
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class DrsJobTrigger(BaseTrigger):
         until: Until = "all",
         rank: Rank = "",
         shown_for: Whose | None = None,
+        tells_ending: bool = False,
     ) -> None:
         super().__init__()
+        self.tells_ending = tells_ending
         self.watches = list(watches)
         self.since = since
         self.deadline = deadline
@@ -91,6 +97,7 @@ class DrsJobTrigger(BaseTrigger):
             "until": self.until,
             "rank": self.rank,
             **({"shown_for": self.shown_for} if self.shown_for else {}),
+            **({"tells_ending": True} if self.tells_ending else {}),
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
@@ -99,6 +106,7 @@ class DrsJobTrigger(BaseTrigger):
         began = time.monotonic()
         watchers = [watcher_for(watch["aws"]) for watch in self.watches]
         event = await self.watch(watchers, now=clock.now)
+        event["at"] = clock.now().isoformat()
         if self.record:
             await self.record.close()
         await not_before(self, began)
@@ -123,20 +131,24 @@ class DrsJobTrigger(BaseTrigger):
     async def _watch(self, watchers: Sequence[JobWatcher], *, now: Callable[[], datetime]) -> DrsJobEvent:
         pairs = zip(watchers, self.watches, strict=True)
         listening = {asyncio.create_task(self._listen(watcher, watch["job_ids"], now=now)) for watcher, watch in pairs}
-        waiting, ended, vanished = listening, list[str](), list[str]()
+        waiting, ended, ending, vanished = listening, list[str](), list[str](), list[str]()
         try:
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for event in [task.result() for task in done]:
                     if event["outcome"] == "ended":
                         ended += event["job_ids"]
+                    elif event["outcome"] == "ending":
+                        ending += event["job_ids"]
                     elif event["outcome"] == "vanished":
                         vanished += event["job_ids"]
                     else:
                         return event
                 if self.until == "any":
                     break
-            return _event("vanished", vanished) if vanished else _event("ended", ended)
+            if vanished:
+                return _event("vanished", vanished)
+            return _event("ending", [*ended, *ending]) if ending else _event("ended", ended)
         finally:
             for task in listening:
                 task.cancel()
@@ -173,12 +185,18 @@ class DrsJobTrigger(BaseTrigger):
         ended = [job for job in job_ids if job in seen.jobs and isinstance(read_job(seen.jobs[job]), Ended)]
         if len(ended) == len(job_ids) or (self.until == "any" and ended):
             return _event("ended", ended)
+        if self.tells_ending and all(job in seen.jobs and _is_ending(read_job(seen.jobs[job])) for job in job_ids):
+            return _event("ending", job_ids)
         # Only a completed job can be deleted: one that is not listed any more is over.
         is_late = seen.at - parse_instant(self.since) > VISIBLE_AFTER
         vanished = [job for job in job_ids if job not in seen.jobs] if is_late else []
         if vanished and (self.until == "any" or len(vanished) + len(ended) == len(job_ids)):
             return _event("vanished", vanished)
         return None
+
+
+def _is_ending(state: Running | Ended) -> bool:
+    return isinstance(state, Ended) or state.every_server_ended
 
 
 def _event(outcome: Outcome, job_ids: Sequence[str], detail: str = "") -> DrsJobEvent:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, JsonValue, model_validator
 from drs_provider import clock
 from drs_provider.exceptions import RunRefused
 from drs_provider.rules.run import controls, names
-from drs_provider.rules.run.handover import GivenOrders, RunOrder
+from drs_provider.rules.run.handover import GivenOrders, LeftToItself, RunOrder
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.services.signed import believed, keys
 
@@ -26,6 +26,7 @@ class NewOrder(BaseModel):
     :ivar tasks: who shall obey; none: the order is recorded for the report only
     :ivar wave: the wave that is skipped, retried or continued past; a cancel has none
     :ivar reason: why, for the report; who continues past a failed wave must say it
+    :ivar told: tasks that see the waves before a skipped one through, and would start it from there
     """
 
     kind: Literal["cancel", "skip", "retry", "continue"]
@@ -33,6 +34,7 @@ class NewOrder(BaseModel):
     wave: Annotated[str | None, Field(max_length=250)] = None
     reason: Annotated[str | None, Field(max_length=5000)] = None
     is_recorded: bool = False
+    told: Annotated[list[Annotated[str, Field(max_length=250)]], Field(max_length=2000)] = []
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -78,26 +80,18 @@ class RunStore(Protocol):
 
 def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callable[..., Any]) -> None:
     """Add the routes; ``store`` gives a ``RunStore`` of the request."""
-    guard = [Depends(may_edit_run)]
-
-    def signs() -> None:
-        """Take no order that no task could believe."""
-        try:
-            keys()
-        except RunRefused as error:
-            raise HTTPException(503, str(error)) from error
-
-    guard.append(Depends(signs))
+    guard = [Depends(may_edit_run), Depends(_signs)]
 
     @app.post("/runs/{dag_id}/{run_id}/orders", dependencies=guard)
     def give(dag_id: str, run_id: str, order: NewOrder, runs: Annotated[RunStore, Depends(store)]) -> OrderTaken:
-        known = _known(runs, dag_id, run_id, order.tasks)
+        known = _known(runs, dag_id, run_id, [*order.tasks, *order.told])
         given = _worded(order, runs.user)
         for task in order.tasks:
             _keep(runs, Origin(dag_id, run_id, task, RunOrder.KEY, stored_in="task_state_store"), given.to_json())
+        if order.kind == "skip":
+            _leave_to_itself(runs, dag_id, run_id, order)
         if order.is_recorded and names.REPORT_TASK in known:
-            place = Origin(dag_id, run_id, names.REPORT_TASK, GivenOrders.KEY, stored_in="task_state_store")
-            _keep(runs, place, recorded(runs, place, order).to_json())
+            _record(runs, dag_id, run_id, order)
         return OrderTaken(message=given.message)
 
     @app.put("/runs/{dag_id}/{run_id}/orders", dependencies=guard)
@@ -114,6 +108,28 @@ def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callabl
         for task, entry in former.entries.items():
             runs.set(dag_id, run_id, task, RunOrder.KEY, entry)
         return OrderTaken(message="the orders stand as before")
+
+
+def _record(runs: RunStore, dag_id: str, run_id: str, order: NewOrder) -> None:
+    place = Origin(dag_id, run_id, names.REPORT_TASK, GivenOrders.KEY, stored_in="task_state_store")
+    _keep(runs, place, recorded(runs, place, order).to_json())
+
+
+def _signs() -> None:
+    """Take no order that no task could believe."""
+    try:
+        keys()
+    except RunRefused as error:
+        raise HTTPException(503, str(error)) from error
+
+
+def _leave_to_itself(runs: RunStore, dag_id: str, run_id: str, order: NewOrder) -> None:
+    """Tell the tasks that would start a skipped wave to leave it to itself; what was forged beside is dropped."""
+    for task in order.told:
+        place = Origin(dag_id, run_id, task, LeftToItself.KEY, stored_in="task_state_store")
+        kept = believed(runs.get(dag_id, run_id, task, place.key), place)
+        known = LeftToItself.read(kept) or LeftToItself()
+        _keep(runs, place, LeftToItself(waves=tuple(dict.fromkeys((*known.waves, order.wave or "")))).to_json())
 
 
 def recorded(runs: RunStore, place: Origin, order: NewOrder) -> GivenOrders:

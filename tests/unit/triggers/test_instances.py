@@ -114,6 +114,27 @@ def test_what_was_started_may_still_be_called_stopped_and_what_was_refused_is_lo
     assert world.now - NOW == looked_for
 
 
+@pytest.mark.parametrize(
+    ("state", "instants", "outcome", "told_at"),
+    [
+        pytest.param("PENDING", {"near_at": timedelta(seconds=60)}, "near", timedelta(seconds=60), id="it may be soon"),
+        pytest.param("RUNNING", {"near_at": timedelta(seconds=60)}, "settled", timedelta(0), id="it is there already"),
+        pytest.param(
+            "PENDING",
+            {"near_at": timedelta(seconds=4), "look_at": timedelta(seconds=16)},
+            "settled",
+            timedelta(seconds=16),
+            id="a refused start is to be asked again first",
+        ),
+    ],
+)
+def test_who_waits_is_told_once_that_the_end_is_near(state, instants, outcome, told_at):
+    world = World(state)
+
+    assert world.wait(trigger("s-1", **instants)) == [outcome]
+    assert world.now - NOW == told_at
+
+
 def test_throttling_slows_the_looks_down_and_a_refusal_ends_them():
     throttled = World(Throttled("DescribeRecoveryInstances", "ThrottlingException", "slow down"), "RUNNING")
     refused = World(AccessDenied("DescribeRecoveryInstances", "AccessDeniedException", "no"))

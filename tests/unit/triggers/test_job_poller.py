@@ -45,13 +45,14 @@ class World:
         return JobWatcher(self.ask, sleep=self.sleep, now=lambda: self.now, jitter=lambda: 1.0)
 
 
-def trigger(*job_ids, until="all", deadline=timedelta(hours=1), rank=""):
+def trigger(*job_ids, until="all", deadline=timedelta(hours=1), rank="", tells_ending=False):
     return DrsJobTrigger(
         watches=[{"aws": {}, "job_ids": list(job_ids)}],
         since=NOW.isoformat(),
         deadline=(NOW + deadline).isoformat(),
         until=until,
         rank=rank,
+        tells_ending=tells_ending,
     )
 
 
@@ -193,8 +194,8 @@ def test_until_any_the_first_end_is_enough_and_until_all_it_is_not():
     [
         (a_job("drsjob-1"), 0.5),
         (a_job("drsjob-1", created=NOW - timedelta(minutes=3)), 3.0),
-        (a_job("drsjob-1", created=NOW - timedelta(minutes=9)), 5.0),
-        (a_job("drsjob-1", launch="LAUNCHED", created=NOW - timedelta(minutes=9)), 1.0),
+        (a_job("drsjob-1", created=NOW - timedelta(minutes=9)), 3.0),
+        (a_job("drsjob-1", launch="LAUNCHED", created=NOW - timedelta(minutes=9)), 0.5),
     ],
 )
 def test_the_period_is_that_of_the_most_urgent_job(job, period):
@@ -229,7 +230,27 @@ def test_a_subscriber_that_joins_late_need_not_wait_for_a_long_period():
         return second
 
     assert asyncio.run(joining())["outcome"] == "ended"
-    assert world.slept[:2] == [5.0, 0.5]
+    assert world.slept[:2] == [3.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        pytest.param([("STARTED", "LAUNCHED"), ("STARTED", "FAILED")], "ending", id="every server has ended"),
+        pytest.param([("COMPLETED", "LAUNCHED"), ("STARTED", "LAUNCHED")], "ending", id="one job has ended, one soon"),
+        pytest.param([("COMPLETED", "LAUNCHED"), ("COMPLETED", "FAILED")], "ended", id="both jobs have ended"),
+        pytest.param([("STARTED", "LAUNCHED"), ("STARTED", "PENDING")], "timed_out", id="a server goes on"),
+    ],
+)
+def test_who_asks_is_told_seconds_before_the_jobs_end(answers, outcome):
+    jobs = [a_job(f"drsjob-{n}", *answer) for n, answer in enumerate(answers, start=1)]
+    short = timedelta(minutes=1)
+
+    (event,), _ = watch(World(jobs), trigger("drsjob-1", "drsjob-2", tells_ending=True, deadline=short))
+    (other,), _ = watch(World(jobs), trigger("drsjob-1", "drsjob-2", deadline=short))
+
+    assert event["outcome"] == outcome
+    assert other["outcome"] == ("ended" if outcome == "ended" else "timed_out")
 
 
 def test_jobs_of_two_accounts_are_watched_through_two_watchers():

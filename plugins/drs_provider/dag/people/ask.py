@@ -317,6 +317,14 @@ class AskBeforeWave(Ask):
         """Say in plain text what is asked, and what happens without an answer."""
         return self.pause.message, "the run continues" if self.pause.on_timeout == "continue" else "the run fails"
 
+    def execute_complete(self, context: Context, event: Event) -> JsonValue:
+        """Record the answer, and start the wave that waited for it."""
+        from drs_provider.dag.waves.hand_over import hand_over
+
+        answer = super().execute_complete(context, event)
+        hand_over(self, context)
+        return answer
+
     def objection(self, context: Context, who: str | None) -> str | None:
         """Only those who are asked count."""
         if who in self.pause.approvers:
@@ -361,7 +369,10 @@ class WaitBeforeWave(BaseOperator):
         self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
 
     def go_on(self, context: Context, event: object = None) -> None:
-        """End the wait."""
+        """End the wait, and start the wave that waited for it."""
+        from drs_provider.dag.waves.hand_over import hand_over
+
+        hand_over(self, context)
 
 
 def skip_where_nothing_starts(preflight: PreflightResult, wave: str, *, steps_only: bool = False) -> None:

@@ -1,7 +1,7 @@
 """The task that launches the servers of a wave before its turn, stopped: the wave itself starts their instances."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -28,6 +28,8 @@ class LaunchAhead(StartWave):
     the wave's, by their tags, so the wave's start adopts them, and launches what is missing. It never fails over what
     AWS or a rule refuses: the wave's start meets the same in its turn, where it counts. The biggest servers go first.
     """
+
+    IS_HANDED_OVER: ClassVar[bool] = False
 
     def __init__(self, *, asked_before: Sequence[AskedBefore] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -12,10 +12,11 @@ from pydantic import JsonValue
 
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
-from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import cleaned_up, order_of, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
+from drs_provider.dag.waves.hand_over import handed_over_key, start_prepared_here, who_may_start
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
 from drs_provider.dag.waves.settings import ensure_in_force, in_this_run
@@ -48,6 +49,8 @@ class StartWave(DrsStartRecoveryOperator):
     ahead_task_id: str = ""
     """What launches servers of the wave before its turn; empty: nothing does."""
     PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
+    IS_HANDED_OVER: ClassVar[bool] = True
+    """Whether the task of a wave before may start it; not where a subclass launches under conditions of its own."""
 
     def __init__(
         self,
@@ -89,7 +92,31 @@ class StartWave(DrsStartRecoveryOperator):
         """The hook of this wave's account and Region, made when first asked for."""
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-        return LaunchSettingsHook(**self.aws)
+        # The task of another wave waits with its verdict for what it begins here: what AWS does not answer is left.
+        return LaunchSettingsHook(**self.aws, **({"patience": 0} if self.is_early else {}))
+
+    @property
+    def is_early(self) -> bool:
+        """Whether the task of a wave before this one starts it, on this leg."""
+        return bool(self.__dict__.get("early"))
+
+    def start_early(self, context: Context) -> "Launch | None":
+        """Start the jobs of the wave from the task of a wave before it, so that no process has to begin in between.
+
+        The jobs are this wave's by their tags, and what was launched is left for this task, which takes it for its own.
+
+        :param context: of the running task, on behalf of this one; see ``operators.task_memory``
+        :returns: what was launched
+        :raises TaskDeferred: something has to be waited for: this task waits for it, in its turn
+        """
+        self.__dict__.pop("hook", None)
+        self.__dict__["early"] = True
+        try:
+            self._leg(context, None)
+            return self.__dict__.get("launched_early")
+        finally:  # the same object runs the task itself where one process runs them all
+            for name in ("early", "launched_early", "hook"):
+                self.__dict__.pop(name, None)
 
     def execute(self, context: Context) -> JsonValue:
         """Start the wave, unless a person has cancelled the run or left this wave out while the run went on.
@@ -98,7 +125,8 @@ class StartWave(DrsStartRecoveryOperator):
         the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
         job may exist, and must be watched.
         """
-        obey_before_a_start(context)
+        if not self._is_handed_over(context):  # it runs then, and must be watched
+            obey_before_a_start(context)
         return self._or_pass_over(context, super().execute)
 
     def resume_start(self, context: Context, event: object, *, waiting_since: str | None = None) -> JsonValue:
@@ -120,6 +148,9 @@ class StartWave(DrsStartRecoveryOperator):
 
     def why_ended(self, context: Context) -> str | None:
         """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
+        if self.is_early:
+            order = order_of(context)  # of the task that runs, which leaves word of it
+            return order.message if order else None
         return cancelled_start(context)
 
     def cleaned_jobs(self, context: Context) -> Collection[str]:
@@ -162,8 +193,7 @@ class StartWave(DrsStartRecoveryOperator):
         self.source_server_ids = [
             server.server_id for server in self.servers if server.server_id in stopped or server.server_id in first
         ]
-        if self.ahead_task_id:
-            self._remember_ahead(context)
+        self._remember_ahead(context)
 
     def _left_stopped(self, servers: Sequence[str]) -> frozenset[str]:
         """Return those of these servers that DRS leaves stopped when it launches them, as their settings are now."""
@@ -173,10 +203,29 @@ class StartWave(DrsStartRecoveryOperator):
         return frozenset(server for server, found in configurations.items() if is_left_stopped(found))
 
     def _launched_ahead(self, context: Context) -> "Launch | None":
-        """Return what was launched of the wave before its turn; None: nothing was."""
+        """Return what was launched of the wave before this task; None: nothing was.
+
+        The task of a wave before this one has taken over what was launched ahead, and knows more.
+        """
         from drs_provider.rules.run.handover import Launch
 
+        if not self.is_early and (handed_over := self._handed_over(context)):
+            return handed_over
         return pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
+
+    def _is_handed_over(self, context: Context) -> bool:
+        """Tell whether the task of a wave before this one has started it already."""
+        from drs_provider.rules.run.handover import LaunchAttempt
+        from drs_provider.services.store import load
+
+        known, launch = load(task_memory(context), LaunchAttempt), self._handed_over(context)
+        return launch is not None and (known is None or known.attempt < launch.attempt)
+
+    def _handed_over(self, context: Context) -> "Launch | None":
+        from drs_provider.rules.run.handover import Launch
+
+        left = (pull_newest(context, task, Launch, handed_over_key(self.task_id)) for task in who_may_start(self))
+        return next((launch for launch in left if launch is not None), None)
 
     def _remember_ahead(self, context: Context) -> None:
         """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""
@@ -185,7 +234,9 @@ class StartWave(DrsStartRecoveryOperator):
         from drs_provider.services.store import load
 
         launch, store = self._launched_ahead(context), task_memory(context)
-        if launch is None or load(store, LaunchAttempt) is not None:
+        known = load(store, LaunchAttempt)
+        # A task that was cleared together with what launches before it has a launch of its new life there already.
+        if launch is None or (known is not None and known.attempt >= launch.attempt):
             return
         memory, request = Memory(store, max_tries=context["ti"].max_tries), self._request(context)
         cleaned = self.cleaned_jobs(context)
@@ -243,7 +294,12 @@ class StartWave(DrsStartRecoveryOperator):
         adopted = {job.job_id: job.adopted for job in (ahead.jobs if ahead else ())}
         jobs = tuple(job.model_copy(update={"adopted": adopted.get(job.job_id, job.adopted)}) for job in launch.jobs)
         whole = launch.model_copy(update={"jobs": jobs, "tags": dict(self.tags or {}), "points": points})
+        if self.is_early:
+            leave(context["ti"], whole, handed_over_key(self.task_id))
+            self.__dict__["launched_early"] = whole
+            return None
         leave(context["ti"], whole)
+        start_prepared_here(context, self, whole)
         most = conf.getint("core", "max_map_length", fallback=MOST_SQUARES)
         return [square.to_json() for square in squares_of(self.servers, most)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowFailException
@@ -15,16 +15,18 @@ from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.final_sync import proven_points
-from drs_provider.dag.waves.job_tags import settings_marks
-from drs_provider.dag.waves.preemption import ensure_not_taken_over
+from drs_provider.dag.waves.guard import WaveGuard
+from drs_provider.dag.waves.hand_over import hand_over, started_before
+from drs_provider.dag.waves.near_end import NearEnd
 from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, PreparedKept, RunRefused
 from drs_provider.formatting import duration
 from drs_provider.operators.base import asking_later, failing_for_good
 from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.recovery import LOOK_AGAIN_AFTER
 from drs_provider.operators.task_memory import task_memory
+from drs_provider.rules.run import names
 from drs_provider.rules.run.names import FINAL_SYNC, wave_task
-from drs_provider.sensors.job import BACKSTOP, DrsRecoveryJobSensor
+from drs_provider.sensors.job import BACKSTOP
 from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
@@ -32,13 +34,12 @@ if TYPE_CHECKING:
     from drs_provider.rules.launch.next_launch import Judge
     from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
     from drs_provider.rules.run.handover import Launch, RunOrder
-    from drs_provider.rules.settings.values import Settings
     from drs_provider.services.launch.job_results import LaunchResults
-    from drs_provider.services.launch.wave_rounds import NoRoom, TargetLaunch, WaveRounds
+    from drs_provider.services.launch.wave_rounds import NoRoom, WaveRounds
     from drs_provider.triggers.one_shot import Whose
 
 
-class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
+class WatchWave(LeavesTimes, NearEnd):
     """Wait for every job of a wave, in all its accounts and Regions, and judge the wave once over all servers.
 
     Where servers have a boot order, or failed ones are launched again (``retry_failed``, ``fallback``), it starts the
@@ -49,6 +50,8 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
     """
 
     template_fields: Sequence[str] = ()  # nothing to render: everything comes from the start tasks and preflight
+    IS_HANDED_OVER: ClassVar[bool] = True
+    """Whether waves that wait for this one only are started from here; not those of a way back."""
     rounds: "WaveRounds"
     whose: "Whose"
 
@@ -74,12 +77,16 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
     def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
         from drs_provider.rules.run.handover import Launch
+
+        left = {task: pull_newest(context, task, Launch) for task in self.start_task_ids}
+        self._prepare(context, {task: launch for task, launch in left.items() if launch is not None})
+        self._remember_starts(context)
+
+    def _prepare(self, context: Context, launches: "Mapping[str, Launch]") -> None:
         from drs_provider.services.launch.launch_memory import Memory
         from drs_provider.services.launch.wave_rounds import WaveRounds, WaveRun
 
         ti, run = context["ti"], context["dag_run"]
-        left = {task: pull_newest(context, task, Launch) for task in self.start_task_ids}
-        launches = {task: launch for task, launch in left.items() if launch is not None}
         if not launches:
             skip_where_nothing_is_launched(context)
             raise AirflowFailException(
@@ -103,7 +110,7 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
             launches=launches,
             store=store,
             memory=Memory(store, max_tries=ti.max_tries),
-            guard=_Guard(self, context),
+            guard=WaveGuard(self, context),
             hook_of=self.hook_of,
             clock=clock.now,
             max_tries=ti.max_tries,
@@ -133,19 +140,40 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
                 return self._judge(context, self._deadline(None))
         return super().execute(context)
 
-    def _have_jobs_ended(self) -> bool:
-        """Tell whether every job of the wave is known to have ended; what AWS does not answer is not known."""
-        from drs_provider.rules.launch.jobs import ENDED_STATUS
+    def start_first(self, context: Context, launches: "Mapping[str, Launch]") -> tuple[str, ...]:
+        """Start what was launched stopped and comes first in the boot order, from the task that launches the wave.
 
-        for launch in self._launches():
-            try:
-                jobs = self.hook_of(launch).jobs(launch.job_ids)
-            except AwsError as error:
-                self.log.warning("Whether the jobs have ended is not known yet: %s", error)
-                return False
-            if {str(job["jobID"]) for job in jobs if job.get("status") == ENDED_STATUS} != {*launch.job_ids}:
-                return False
-        return True
+        Nothing lies between then; the wave's own task sees the instances boot, and starts the others.
+
+        :param context: of the running task, on behalf of this one; see ``operators.task_memory``
+        :param launches: what the wave's start tasks launched, by their ids
+        :returns: servers whose instance was started
+        :raises DrsProviderError: some may have been started
+        """
+        from drs_provider.services.launch.prepared_rounds import start_prepared
+
+        self.__dict__["is_early"] = True
+        try:
+            self._prepare(context, launches)
+            if not self.rounds.prepared or self._plan_changed() or not self._have_jobs_ended():
+                return ()
+            found = [self._find(launch, self._ready()) for launch in self._launches()]
+            step = start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=None)
+        finally:  # the same object runs the task itself where one process runs them all
+            self.__dict__["is_early"] = False
+        return step.started
+
+    def _remember_starts(self, context: Context) -> None:
+        """Take the starts of instances for own ones that the tasks before have asked for."""
+        from drs_provider.rules.run.handover import InstanceStarts
+        from drs_provider.services.store import load, save
+
+        store, max_tries = task_memory(context), context["ti"].max_tries
+        known = load(store, InstanceStarts)
+        if not self.rounds.prepared or (known is not None and known.max_tries == max_tries):
+            return
+        if asked := started_before(self, context):
+            save(store, InstanceStarts(max_tries=max_tries, instances=asked))
 
     def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
         """Ask what became of a launch; of a failed wave that is passed over, what cannot be asked is not known."""
@@ -158,6 +186,18 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
                 raise
             self.log.warning("What became of the servers in %s is not known: %s", launch.region, error)
             return unknown_results(launch, self._members(), str(error))
+
+    def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, JsonValue]:
+        """Judge the wave, and let those begin that waited for nothing else."""
+        verdict = super()._judge(context, deadline, last_word=last_word)
+        if self.IS_HANDED_OVER and self.passed_over is None:
+            hand_over(self, context)
+        return verdict
+
+    def waits_in_process(self) -> bool:
+        """Wait for the end in this process where another wave begins with it, and workers are free."""
+        is_last = not any(names.does(task, names.START) for task in self.downstream_task_ids)
+        return self.IS_HANDED_OVER and not is_last and self.passed_over is None and super().waits_in_process()
 
     def prepared(self) -> "Collection[str]":
         """Return the servers that wait stopped for the wave's turn."""
@@ -329,7 +369,11 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
         """Make the hook of a launch's account and Region."""
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-        return LaunchSettingsHook(**launch.aws(self.aws))
+        return LaunchSettingsHook(**launch.aws(self.aws), **self._patience())
+
+    def _patience(self) -> dict[str, Any]:
+        """Wait for no answer of AWS where the task of another wave waits meanwhile with its verdict."""
+        return {"patience": 0} if self.__dict__.get("is_early") else {}
 
     def _wait_for_room(self, full: "NoRoom") -> NoReturn:
         from drs_provider.services.launch.wave_rounds import MAX_WAIT
@@ -384,70 +428,3 @@ class WatchWave(LeavesTimes, DrsRecoveryJobSensor):
 
 def _servers_in(part: "LaunchResults") -> set[str]:
     return {result.server_id for result in part.results}
-
-
-class _Guard:
-    """What a round needs of the run around it; see ``services.wave_rounds.LaunchGuard``."""
-
-    def __init__(self, task: WatchWave, context: Context) -> None:
-        self._task, self._context = task, context
-
-    def order(self) -> str | None:
-        """Say why a person has ended the wave."""
-        return cancelled_watch(self._context, self._task.start_task_ids)
-
-    def ensure_not_taken_over(self, hook: "LaunchSettingsHook") -> None:
-        """Refuse to launch more of a drill once a recovery has begun on its servers."""
-        ensure_not_taken_over(self._context, self._task.rounds.preflight, hook)
-
-    def ensure_may_launch(self, server_ids: Sequence[str]) -> None:
-        """Look once more whether servers may be launched at all."""
-        self._task.ensure_may_launch(server_ids)
-
-    def ensure_safe(
-        self, launched: "TargetLaunch", hook: "LaunchSettingsHook", settings: "Mapping[str, Settings]"
-    ) -> None:
-        """Look once more, as the wave's start does: a later launch of a drill must not land in production either."""
-        from drs_provider.dag.waves.network import ensure_still_isolated, network_of
-        from drs_provider.dag.waves.settings import ensure_in_force
-
-        purpose, number = self._task.rounds.purpose, self._network_in(launched)
-        if number and purpose.uses_drill_network:
-            ensure_still_isolated(network_of(self._context, number), launched.launch.aws(self._task.aws))
-        if task_id := self._task.settings_task_ids.get(launched.start_task_id):
-            wanted = self.in_this_run(launched, settings)
-            ensure_in_force(self._context, task_id, hook, list(settings), wanted, purpose=purpose)
-
-    def in_this_run(self, launched: "TargetLaunch", settings: "Mapping[str, Settings]") -> "Mapping[str, Settings]":
-        """Return settings as they are applied in this run; a drill's stay inside its network."""
-        from drs_provider.dag.waves.settings import in_this_run
-
-        rounds = self._task.rounds
-        servers = {server.server_id: server for server in rounds.servers}
-        network = self._network_in(launched)
-        return in_this_run(self._context, settings, servers, purpose=rounds.purpose, network=network)
-
-    def ensure_may_start(self, launched: "TargetLaunch", hook: "LaunchSettingsHook") -> None:
-        """Look once more before instances run: a drill gives way to a recovery, and must not run in production."""
-        from drs_provider.dag.waves.network import ensure_still_isolated, network_of
-
-        purpose, number = self._task.rounds.purpose, self._network_in(launched)
-        if purpose.yields:
-            self.ensure_not_taken_over(hook)
-        if number and purpose.uses_drill_network:
-            ensure_still_isolated(network_of(self._context, number), launched.launch.aws(self._task.aws))
-
-    def marks(self, launched: "TargetLaunch") -> Mapping[str, str]:
-        """Return the tags that say whose temporary launch settings a server has."""
-        from drs_provider.rules.launch.tags import run_key
-
-        run, preflight = self._context["dag_run"], self._task.rounds.preflight
-        return settings_marks(
-            launched.launch.tags,
-            own_run=run_key(run.dag_id, run.run_id, preflight.installation),
-            installation=preflight.installation,
-            continues=preflight.continue_run,
-        )
-
-    def _network_in(self, launched: "TargetLaunch") -> int:
-        return self._task.networks.get(str(launched.target), 0)

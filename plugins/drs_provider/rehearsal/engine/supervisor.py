@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from drs_provider.airflow_internals.task_runner import ErrorType, comms
@@ -46,6 +46,7 @@ class Supervisor:
             comms.SetTaskStateStore: self._store,
             comms.DeleteTaskStateStore: lambda message: self._stores.pop((message.ti_id, message.key), None) and None,
             comms.GetTaskStates: self._task_states,
+            comms.GetDag: lambda message: comms.DagResult.model_validate({**_DAG, "dag_id": message.dag_id}),
             comms.SkipDownstreamTasks: self._skip,
             comms.CreateHITLDetailPayload: self._ask,
             comms.GetConnection: lambda message: _missing("CONNECTION_NOT_FOUND", conn_id=message.conn_id),
@@ -110,6 +111,14 @@ class Supervisor:
     def _ask(self, message: comms.CreateHITLDetailPayload) -> Any:
         self.asked[message.ti_id] = message
         return comms.HITLDetailRequestResult.model_validate(message.model_dump(exclude={"type"}))
+
+
+_DAG: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("bundle_name", "bundle_version", "relative_fileloc", "owners", "next_dagrun")),
+    "is_paused": False,
+    "tags": [],
+}
+"""What Airflow says of a DAG that nobody has paused."""
 
 
 def _missing(kind: str, **detail: str) -> comms.ErrorResponse:

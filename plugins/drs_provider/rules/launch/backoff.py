@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 LEAST_SECONDS = 0.5
-MOST_SECONDS = 5.0
-ENDING_SECONDS = 1.0
+MOST_SECONDS = 3.0
+ENDING_SECONDS = 0.5
 SHARE_OF_AGE = 1 / 60
 
 LEAST_LOG_SECONDS = 1.0
@@ -18,9 +18,9 @@ MOST_PAUSE_SECONDS = 30.0
 def next_poll(age: timedelta, *, any_server_ended: bool, jitter: float = 1.0) -> float:
     """Return the seconds until the next look at a job of this age.
 
-    Half a period is dead time in every wave, so the period is a sixtieth of the job's age, from half a second to five:
+    Half a period is dead time in every wave, so the period is a sixtieth of the job's age, from half a second to three:
     proportional, so that it fits jobs of nine minutes as well as a simulator's compressed ones. Once any server of the
-    job has ended, the rest follows within seconds and the period is at most one second.
+    job has ended, the rest follows within seconds and the period is at most half a second.
 
     :param age: since the job was created; below zero (clocks differ) counts as zero
     :param any_server_ended: whether DRS has launched or failed a server of the job already

@@ -53,6 +53,11 @@ class Running:
         """Whether a server has ended already: the rest of the job follows within seconds."""
         return any(status in _ENDED_LAUNCH for status in self.launch.values())
 
+    @property
+    def every_server_ended(self) -> bool:
+        """Whether every server has ended already: the job itself does within two or three seconds (drs-api, 2.1)."""
+        return bool(self.launch) and all(status in _ENDED_LAUNCH for status in self.launch.values())
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -197,7 +197,7 @@ def test_what_is_known_of_a_wave_is_left_where_nothing_of_it_may_be_started(live
     def refuse(*_):
         raise RunRefused("its network is not isolated any more")
 
-    monkeypatch.setattr("drs_provider.dag.waves.watch._Guard.ensure_may_start", refuse)
+    monkeypatch.setattr("drs_provider.dag.waves.guard.WaveGuard.ensure_may_start", refuse)
     record, _ = live(kind=with_plan(conf={"mode": "drill"}))
 
     (db,) = record.report["waves"][0]["servers"]

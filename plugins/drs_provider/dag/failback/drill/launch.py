@@ -25,6 +25,7 @@ class StartDrillBack(StartWave):
     """
 
     PURPOSES: ClassVar[tuple[Purpose, ...]] = (FAILBACK_DRILL,)
+    IS_HANDED_OVER: ClassVar[bool] = False
     ways: Sequence[WayBack] = ()
 
     def points_of(self, context: Context, servers: Sequence[str]) -> Mapping[str, str]:
@@ -37,6 +38,7 @@ class StartDrillBack(StartWave):
 class WatchDrillBack(WatchWave):
     """Wait for the jobs of a wave of a failback drill; what it launches again is looked at as its start does."""
 
+    IS_HANDED_OVER: ClassVar[bool] = False
     ways: Sequence[WayBack] = ()
 
     def ensure_may_launch(self, server_ids: Sequence[str]) -> None:

@@ -165,6 +165,19 @@ class RunOrder(Document):
         return super()._from_version_1(body)
 
 
+class LeftToItself(Document):
+    """Waves that a person has had skipped: the tasks of the waves before do not start them.
+
+    It lies in the task state store of the task that would, written by the plugin's route.
+    """
+
+    KEY: ClassVar[str] = "drs_left_to_itself"
+    TITLE: ClassVar[str] = "the list of waves that are left to themselves"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    waves: tuple[str, ...] = ()
+
+
 class GivenOrder(Part):
     """One order of a person while a run goes on; ``message`` says it with who gave it and why, without a full stop."""
 

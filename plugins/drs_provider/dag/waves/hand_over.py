@@ -1,0 +1,191 @@
+"""Starting the next wave from the task that has seen the wave before through: no process has to begin in between.
+
+The graph stays as it is. What is started here is the next wave's by its tags, and its own tasks take it for theirs
+when Airflow begins them a second or two later. Whatever is not clear is left to them.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import TaskDeferred
+
+from drs_provider.airflow_internals.tasks import is_dag_paused
+from drs_provider.dag.run_reader import order_of
+from drs_provider.operators.other_tasks import pull_newest
+from drs_provider.operators.task_memory import on_behalf_of, task_memory
+from drs_provider.rules.run import names
+from drs_provider.services.signed import leave
+from drs_provider.services.store import load
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import InstanceStart, Launch, PreflightServer
+
+
+class WaveStart(Protocol):
+    """What starts the jobs of a wave, as ``waves.start.StartWave`` does."""
+
+    IS_HANDED_OVER: ClassVar[bool]
+    task_id: str
+    wave: str
+    upstream_task_ids: set[str]
+    servers: "tuple[PreflightServer, ...]"
+
+    @property
+    def log(self) -> Any:
+        """Its log."""
+        ...
+
+    def start_early(self, context: Context) -> "Launch | None":
+        """Start the jobs, from the task of another wave."""
+        ...
+
+
+class WaveWatch(Protocol):
+    """What sees a wave through, as ``waves.watch.WatchWave`` does."""
+
+    IS_HANDED_OVER: ClassVar[bool]
+    task_id: str
+    wave: str
+    start_task_ids: tuple[str, ...]
+
+    @property
+    def log(self) -> Any:
+        """Its log."""
+        ...
+
+    def start_first(self, context: Context, launches: "Mapping[str, Launch]") -> tuple[str, ...]:
+        """Start the first instances, from the task that launches."""
+        ...
+
+
+def handed_over_key(start_task_id: str) -> str:
+    """Give the key under which the task of a wave leaves what it has launched for the start task of the next one."""
+    return f"launch_of_{start_task_id}"
+
+
+def who_may_start(start: BaseOperator) -> list[str]:
+    """Return the tasks before a start that may have started its wave: another wave's watch, a pause, a delay."""
+    return sorted(task for task in start.upstream_task_ids if names.does(task, names.WATCH, names.PAUSE, names.DELAY))
+
+
+def hand_over(task: BaseOperator, context: Context) -> None:
+    """Start the waves that wait for nothing any longer, now that a task has done its work; never fails.
+
+    Nothing is started where a person has ordered otherwise or has paused the plan, and nothing that has begun already.
+
+    :param task: that runs: it has seen a wave through, or what stands before one has passed
+    """
+    try:
+        if order_of(context) or not (waves := _waves_that_may_begin(task, context)):
+            return
+        if is_dag_paused(context["ti"].dag_id):
+            task.log.info("The plan is paused: the next wave begins once it is resumed")
+            return
+    except Exception as error:  # noqa: BLE001  (the next wave has its own tasks, and this one has passed)
+        task.log.warning("The next wave is left to its own tasks: %s", error)
+        return
+    for starts in waves:
+        _start_now(starts, context)
+
+
+def start_prepared_here(context: Context, start: "WaveStart", launch: "Launch") -> None:
+    """Start the first instances of a wave that was launched stopped from the task that takes it over; never fails.
+
+    A wave in several accounts and Regions is left to the task that watches them all.
+    """
+    if not any(server.ahead or server.is_started for server in start.servers):
+        return
+    watch = _watch_of(start)
+    if watch is not None and [*watch.start_task_ids] == [start.task_id]:
+        _start_instances(watch, context, {start.task_id: launch})
+
+
+def started_before(watch: "WaveWatch", context: Context) -> "dict[str, tuple[InstanceStart, ...]]":
+    """Return the starts of instances that the wave's start, or the task of a wave before, has asked for."""
+    from drs_provider.rules.run.handover import InstanceStarts
+
+    found: dict[str, tuple[InstanceStart, ...]] = {}
+    starts = [_operator(cast("BaseOperator", watch), task_id) for task_id in watch.start_task_ids]
+    sources = dict.fromkeys([*watch.start_task_ids, *(task for start in starts for task in who_may_start(start))])
+    for task_id in sources:
+        left = pull_newest(context, task_id, InstanceStarts, _starts_key(watch.task_id))
+        for name, tries in (left.instances if left else {}).items():
+            found[name] = tuple(sorted((*found.get(name, ()), *tries), key=lambda start: start.at))
+    return found
+
+
+def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[WaveStart]]":
+    from drs_provider.rules.ahead.next_waves import may_begin
+    from drs_provider.rules.run.handover import LeftToItself
+
+    ti = context["ti"]
+    next_starts: dict[str, list[WaveStart]] = defaultdict(list)
+    for task_id in sorted(task.downstream_task_ids):
+        start = task.dag.get_task(task_id)
+        if names.does(task_id, names.START) and getattr(start, "IS_HANDED_OVER", False):
+            next_starts[cast("WaveStart", start).wave].append(cast("WaveStart", start))
+    if not next_starts:
+        return []
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    kept = load(task_memory(context), LeftToItself)
+    return [
+        starts
+        for wave, starts in next_starts.items()
+        if wave not in (kept.waves if kept else ())
+        and all(may_begin(states, start.task_id, start.upstream_task_ids, after=task.task_id) for start in starts)
+    ]
+
+
+def _start_now(starts: "Sequence[WaveStart]", context: Context) -> None:
+    launches: dict[str, Launch] = {}
+    began, watch = time.monotonic(), None
+    for start in starts:
+        watch = _watch_of(start)
+        try:
+            launch = start.start_early(on_behalf_of(context, start.task_id))
+        except TaskDeferred:
+            start.log.info("Wave %s has to wait for something: its own task does", start.wave)
+            return
+        except Exception as error:  # noqa: BLE001  (the wave's own task meets it in its turn)
+            start.log.warning("Wave %s is left to its own task: %s", start.wave, error)
+            return
+        if launch is not None:
+            launches[start.task_id] = launch
+    if watch is not None and launches.keys() == {*watch.start_task_ids}:
+        _start_instances(watch, context, launches)
+    starts[0].log.info("Wave %s was started from here, in %.1f s", starts[0].wave, time.monotonic() - began)
+
+
+def _start_instances(watch: "WaveWatch", context: Context, launches: "Mapping[str, Launch]") -> None:
+    from drs_provider.rules.run.handover import InstanceStarts
+
+    here = on_behalf_of(context, watch.task_id)
+    try:
+        started = watch.start_first(here, launches)
+        if asked := load(task_memory(here), InstanceStarts):
+            leave(context["ti"], asked, _starts_key(watch.task_id))
+    except TaskDeferred:
+        return
+    except Exception as error:  # noqa: BLE001  (the task that watches the wave meets it)
+        watch.log.warning("The instances of wave %s are left to the task that watches it: %s", watch.wave, error)
+        return
+    if started:
+        watch.log.info("Wave %s: %d instances started", watch.wave, len(started))
+
+
+def _watch_of(start: "WaveStart") -> "WaveWatch | None":
+    task = cast("BaseOperator", start)
+    below = (_operator(task, name) for name in sorted(task.downstream_task_ids) if names.does(name, names.WATCH))
+    watches = (cast("WaveWatch", watch) for watch in below if getattr(watch, "IS_HANDED_OVER", False))
+    return next((watch for watch in watches if start.task_id in watch.start_task_ids), None)
+
+
+def _operator(beside: BaseOperator, task_id: str) -> BaseOperator:
+    return cast("BaseOperator", beside.dag.get_task(task_id))  # no start of a wave is mapped
+
+
+def _starts_key(watch_task_id: str) -> str:
+    return f"starts_of_{watch_task_id}"
