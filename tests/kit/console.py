@@ -5,17 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drs_provider.api.access import ConsoleAccess
+from drs_provider.api.access import Access, ConsoleAccess
+from drs_provider.api.history_sources import HistorySources
 from drs_provider.api.sources import ApiSources
+from drs_provider.api.v1.history import history_router, reports_router
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.inventory.cache import Inventory
 from drs_provider.ui.app import add_history
 from drs_provider.ui.console.app import add_console
-from drs_provider.ui.history.routes import history_router, reports_router
-from drs_provider.ui.history.sources import HistorySources
-from drs_provider.ui.read_model import Access
 from fastapi import FastAPI, HTTPException
 from kit.past_runs import PastRunsInMemory
 

@@ -33,6 +33,9 @@ from drs_provider.airflow_internals.metadata import (
     XComModel,
 )
 from drs_provider.airflow_internals.xcom_values import value_of
+from drs_provider.api.access import Access
+from drs_provider.api.history_sources import HistorySources, PastRuns
+from drs_provider.api.v1.history import history_router, reports_router
 from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import SUFFIXES, Library, RunnablePlan
 from drs_provider.plan.problems import Problem
@@ -51,10 +54,8 @@ from drs_provider.ui.app import add_history, create_app
 from drs_provider.ui.console.airflow_sources import console_sources
 from drs_provider.ui.console.app import add_console
 from drs_provider.ui.history.airflow_history import AirflowHistory
-from drs_provider.ui.history.routes import history_router, reports_router
-from drs_provider.ui.history.sources import HistorySources, PastRuns
 from drs_provider.ui.orders import add_orders
-from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
+from drs_provider.ui.read_model import DOCUMENTS, LastRun, ReadEntry, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
 
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
