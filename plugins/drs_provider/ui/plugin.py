@@ -21,6 +21,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+SERVER = "drs.server"
+"""Key of a request's scope: the whole app of the API server."""
+
+
 class LazyApp:
     """An ASGI app that is built by its first request."""
 
@@ -33,6 +37,7 @@ class LazyApp:
             from drs_provider.ui.airflow_runs import airflow_app
 
             self._app = airflow_app()
+        scope[SERVER] = scope.get("app")  # what mounts this one: the pages' own requests go through it
         await self._app(scope, receive, send)
 
 
