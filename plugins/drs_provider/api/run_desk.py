@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from drs_provider.api.access import Access, RunLine, RunRights
 from drs_provider.api.problems import RequestRefused
-from drs_provider.rules.run.names import has_plan_runs
+from drs_provider.rules.run.names import dag_id_of, has_plan_runs, name_of_runs
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.services.airflow_api import AirflowApi
 from drs_provider.services.run_control import RunControl, Steered
@@ -36,8 +36,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Desk:
-    """One request: what it steers with, and what went wrong on the way without ending it."""
+    """One request: whose runs it steers, what with, and what went wrong on the way without ending it.
 
+    :param plan: what commands call the runs of the DAG in the path: ``shop``, or ``shop.failback``
+    """
+
+    plan: str
     control: RunControl
     said: list[str]
     line: RunLine
@@ -69,7 +73,7 @@ class Steering:
             if not has_plan_runs(dag_id):
                 raise RequestRefused(HTTPStatus.NOT_FOUND, f"{dag_id} is no DAG of a recovery plan: write drs.PLAN")
             said: list[str] = []
-            return Desk(RunControl(airflow, say=said.append), said, line)
+            return Desk(name_of_runs(dag_id), RunControl(airflow, say=said.append), said, line)
 
         return give
 
@@ -97,27 +101,27 @@ class Steering:
             self._waits -= 1
 
 
-def steer(
-    desk: Desk, verb: str, run: tuple[str, str], asked: Mapping[str, JsonValue], do: Callable[[], Steered]
-) -> Steered:
+def steer(desk: Desk, verb: str, run_id: str, asked: Mapping[str, JsonValue], do: Callable[[], Steered]) -> Steered:
     """Do something to a run, and write into the audit log what was asked for, and what was before and after.
 
-    :param run: DAG id, and id or short id of the run
+    :param run_id: id or short id of the run
     """
-    before = desk.control.look(*run)
+    before = desk.control.look(desk.plan, run_id)
     steered = do()
     extra: dict[str, JsonValue] = {
         "verb": verb,
         "asked": dict(asked),
         "before": _in_short(before),
         "after": _in_short(steered.run),
+        "message": steered.message,
     }
-    write(desk, verb, run[0], steered.run.run_id, {**extra, "message": steered.message})
+    write(desk, verb, steered.run.run_id, extra)
     return steered
 
 
-def write(desk: Desk, verb: str, dag_id: str, run_id: str | None, extra: Mapping[str, JsonValue]) -> None:
+def write(desk: Desk, verb: str, run_id: str | None, extra: Mapping[str, JsonValue]) -> None:
     """Write a line for what was done; Airflow has its own lines for it, so it stays done where this one is not kept."""
+    dag_id = dag_id_of(desk.plan)
     try:
         desk.line(f"drs_run_{verb}", dag_id, run_id, extra)
     except Exception:  # noqa: BLE001 - an answer that it failed would be wrong: it was done

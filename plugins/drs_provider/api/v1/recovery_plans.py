@@ -1,6 +1,6 @@
 """``/recovery-plans``: list and read the plans, draw them, and say how long one takes."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
@@ -16,11 +16,10 @@ from drs_provider.api.v1.group_checks import problem_detail
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import definitions_of
 from drs_provider.rules.history.series import plan_histories
-from drs_provider.rules.run.diagram import draw_mermaid, draw_text
+from drs_provider.rules.run.diagram import draw_mermaid, draw_text, graph_of
 from drs_provider.rules.run.launch_times import launch_times
-from drs_provider.rules.run.names import dag_id_of
-from drs_provider.rules.run.shape import RunShape, compile_shape
-from drs_provider.services.groups.catalog import GroupCatalog
+from drs_provider.rules.run.shape import compile_shape
+from drs_provider.services.groups.plan_rows import all_plans, holds_text, plan_row
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.survey import has_dag
 
@@ -182,11 +181,6 @@ def plan_named(sources: PlanSources) -> Callable[..., RunnablePlan]:
     return find
 
 
-def all_plans(library: Library) -> dict[str, RunnablePlan]:
-    """Give every plan that can be read, also where other files dispute something of it."""
-    return {**library.contested, **library.plans}
-
-
 def _add_list(router: APIRouter, sources: PlanSources) -> None:
     reader_now: Any = sources.api.reader()
     standings_of: Any = sources.standings
@@ -211,12 +205,11 @@ def _add_list(router: APIRouter, sources: PlanSources) -> None:
         catalog = reader.catalog
         found = {name: plan for name, plan in all_plans(catalog.library).items() if has_dag(name, reader.readable)}
         stand = standings(catalog.library)
-        needle = q.strip().lower()
         rows = [
             (runnable, standing)
             for name, runnable in found.items()
             for standing in [stand.get(name, NOTHING_KNOWN)]
-            if (not needle or needle in _text(runnable))
+            if holds_text(runnable, q)
             and (not group or group in runnable.groups)
             and (not owner or owner == runnable.plan.owner)
             and (not last_status or last_status == standing.last_status)
@@ -261,7 +254,11 @@ def _add_one(router: APIRouter, sources: PlanSources) -> None:
     ) -> PlanGraph | Response:
         """Draw a plan as ``drs graph`` does: which wave waits for which, and the critical path."""
         shape = compile_shape(runnable)
-        return _graph(shape) if form == "json" else Response(_DRAWN[form](shape), media_type="text/plain")
+        return (
+            PlanGraph.model_validate(graph_of(shape))
+            if form == "json"
+            else Response(_DRAWN[form](shape), media_type="text/plain")
+        )
 
     @router.get("/{name}/prediction", responses=more_responses(404, 409))
     def plan_prediction(
@@ -282,31 +279,12 @@ def _add_one(router: APIRouter, sources: PlanSources) -> None:
         )
 
 
-def _text(runnable: RunnablePlan) -> str:
-    plan = runnable.plan
-    waves = (wave.name for wave in plan.waves)
-    return "\n".join(
-        (plan.name, plan.title or "", plan.description or "", plan.owner or "", *waves, *runnable.groups)
-    ).lower()
-
-
 def _fields(runnable: RunnablePlan, standing: PlanStanding, reader: GroupReader) -> dict[str, Any]:
-    plan, catalog = runnable.plan, reader.catalog
-    disputes = catalog.library.disputes_of(plan.name)
+    row = plan_row(runnable, reader.catalog)
+    disputes = row["disputes"] if isinstance(row["disputes"], list) else []
     return {
-        "name": plan.name,
-        "dag_id": dag_id_of(plan.name),
-        "title": plan.title or plan.name,
-        "description": plan.description or "",
-        "owner": plan.owner or "",
-        "file": _file(runnable, catalog),
-        "digest": runnable.digest,
-        "waves": [wave.name for wave in plan.waves],
-        "groups": list(runnable.groups),
-        "rto_seconds": plan.rto.total_seconds() if plan.rto else None,
-        "rpo_seconds": plan.rpo.total_seconds() if plan.rpo else None,
-        "is_startable": plan.name in catalog.library.plans,
-        "disputes": [reader.told(f"{problem.where}: {problem.what}") for problem in disputes],
+        **row,
+        "disputes": [reader.told(str(dispute)) for dispute in disputes],
         "is_paused": standing.is_paused,
         "is_verified": standing.is_verified,
         "verified_why": standing.verified_why,
@@ -318,36 +296,8 @@ def _fields(runnable: RunnablePlan, standing: PlanStanding, reader: GroupReader)
     }
 
 
-def _file(runnable: RunnablePlan, catalog: GroupCatalog) -> str:
-    path = runnable.path
-    return str(path.relative_to(catalog.folder)) if path.is_relative_to(catalog.folder) else path.name
-
-
 def _last(run_id: str | None, status: str | None, at: datetime | None) -> PlanLastRun | None:
     return None if run_id is None else PlanLastRun(run_id=run_id, status=status or "unknown", at=at)
-
-
-def _graph(shape: RunShape) -> PlanGraph:
-    level = {name: number for number, row in enumerate(shape.levels, start=1) for name in row}
-    ends: Mapping[str, Any] = shape.finish_times
-    critical: Collection[str] = shape.critical_path
-    return PlanGraph(
-        plan=shape.plan.name,
-        waves=[
-            GraphWave(
-                name=wave.name,
-                depends_on=list(wave.depends_on),
-                level=level[wave.name],
-                groups=[group.name for group in wave.groups],
-                duration_seconds=wave.duration.total_seconds(),
-                end_seconds=ends[wave.name].total_seconds(),
-                is_critical=wave.name in critical,
-            )
-            for wave in shape.waves
-        ],
-        critical_path=list(critical),
-        total_seconds=max(end.total_seconds() for end in ends.values()),
-    )
 
 
 def _measured(seen: SeenHistory, plan: str, now: datetime) -> MeasuredRun | None:

@@ -155,14 +155,13 @@ def _add_reads(router: APIRouter, steering: Steering) -> None:
     guard = [Depends(steering.access.may_read_run)]
 
     @router.get("/{dag_id}/{run_id}", dependencies=guard, responses=more_responses(404, 503))
-    async def run(run_id: RunId, dag_id: str, desk: Annotated[Desk, Depends(desk_of)]) -> RunDocument:
+    async def run(run_id: RunId, desk: Annotated[Desk, Depends(desk_of)]) -> RunDocument:
         """Read a run: waves, servers, steps, open questions, where its report is."""
-        return RunDocument.of(await steering.ask(partial(desk.control.look, dag_id, run_id)))
+        return RunDocument.of(await steering.ask(partial(desk.control.look, desk.plan, run_id)))
 
     @router.get("/{dag_id}/{run_id}/wait", dependencies=guard, responses=more_responses(404, 503))
     async def wait_for_run(
         run_id: RunId,
-        dag_id: str,
         desk: Annotated[Desk, Depends(desk_of)],
         seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="How long to wait at most.")] = 30.0,
         until: Annotated[
@@ -172,7 +171,7 @@ def _add_reads(router: APIRouter, steering: Steering) -> None:
         """Wait until a run is over, or there is news of it, but no longer than the time that is given."""
         with steering.waiting():
             give_up = steering.monotonic() + seconds
-            look = partial(desk.control.look, dag_id, run_id)
+            look = partial(desk.control.look, desk.plan, run_id)
             found = await steering.ask(look)
             first = RunDocument.of(found)
             while found.is_active and steering.monotonic() < give_up:
@@ -195,8 +194,8 @@ def _add_start(router: APIRouter, steering: Steering) -> None:
         asked = new.model_dump(exclude_none=True)
 
         def start() -> Steered:
-            run = desk.control.start(dag_id, RunStart(**new.model_dump()))
-            write(desk, "started", dag_id, run.run_id, {"asked": asked})
+            run = desk.control.start(desk.plan, RunStart(**new.model_dump()))
+            write(desk, "started", run.run_id, {"asked": asked})
             return Steered(run, f"started {run.run_id}")
 
         steered = await steering.ask(start)
@@ -204,15 +203,15 @@ def _add_start(router: APIRouter, steering: Steering) -> None:
         return RunSteered.of(desk, steered)
 
 
-Verb = Callable[[Desk, str, str, Any], Steered]
-"""Does something to a run: the desk, DAG id, run id, and the request's body."""
+Verb = Callable[[Desk, str, Any], Steered]
+"""Does something to a run: the desk, run id, and the request's body."""
 
 
-def _ordering(steering: Steering, verb: str, do: Verb) -> Callable[[Desk, str, str, Any], Awaitable[RunSteered]]:
-    async def order(desk: Desk, dag_id: str, run_id: str, body: BaseModel | None) -> RunSteered:
+def _ordering(steering: Steering, verb: str, do: Verb) -> Callable[[Desk, str, Any], Awaitable[RunSteered]]:
+    async def order(desk: Desk, run_id: str, body: BaseModel | None) -> RunSteered:
         asked: Mapping[str, JsonValue] = body.model_dump(exclude_none=True) if body else {}
-        act = partial(do, desk, dag_id, run_id, body)
-        return RunSteered.of(desk, await steering.ask(partial(steer, desk, verb, (dag_id, run_id), asked, act)))
+        act = partial(do, desk, run_id, body)
+        return RunSteered.of(desk, await steering.ask(partial(steer, desk, verb, run_id, asked, act)))
 
     return order
 
@@ -220,20 +219,20 @@ def _ordering(steering: Steering, verb: str, do: Verb) -> Callable[[Desk, str, s
 def _add_pause(router: APIRouter, steering: Steering) -> None:
     desk_of: Any = steering.desk()
     guard = [Depends(refuse_other_origins), Depends(steering.rights.may_pause)]
-    pause = _ordering(steering, "paused", lambda desk, dag_id, run_id, _: desk.control.pause(dag_id, run_id))
+    pause = _ordering(steering, "paused", lambda desk, run_id, _: desk.control.pause(desk.plan, run_id))
 
     @router.post("/{dag_id}/{run_id}/pause", dependencies=guard, responses=_REFUSED)
-    async def pause_run(run_id: RunId, dag_id: str, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def pause_run(run_id: RunId, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Pause the plan of a run: nothing new starts; DRS jobs continue."""
-        return await pause(desk, dag_id, run_id, None)
+        return await pause(desk, run_id, None)
 
     @router.post("/{dag_id}/resume", dependencies=guard, responses=_REFUSED)
-    async def resume_plan(dag_id: str, desk: Annotated[Desk, Depends(desk_of)]) -> PlanResumed:
+    async def resume_plan(desk: Annotated[Desk, Depends(desk_of)]) -> PlanResumed:
         """Let a paused plan continue, with its runs."""
 
         def resume() -> str:
-            message = desk.control.resume(dag_id)
-            write(desk, "resumed", dag_id, None, {"before": {"is_paused": True}, "after": {"is_paused": False}})
+            message = desk.control.resume(desk.plan)
+            write(desk, "resumed", None, {"before": {"is_paused": True}, "after": {"is_paused": False}})
             return message
 
         return PlanResumed(message=await steering.ask(resume))
@@ -245,83 +244,73 @@ def _add_orders(router: APIRouter, steering: Steering) -> None:
     cancel = _ordering(
         steering,
         "cancelled",
-        lambda desk, dag_id, run_id, body: desk.control.cancel(
-            dag_id, run_id, body.reason, stops_failback=body.stop_failback
+        lambda desk, run_id, body: desk.control.cancel(
+            desk.plan, run_id, body.reason, stops_failback=body.stop_failback
         ),
     )
     skip = _ordering(
         steering,
         "skipped",
-        lambda desk, dag_id, run_id, body: desk.control.skip(dag_id, body.wave, run_id, body.reason),
+        lambda desk, run_id, body: desk.control.skip(desk.plan, body.wave, run_id, body.reason),
     )
     retry = _ordering(
         steering,
         "retried",
-        lambda desk, dag_id, run_id, body: desk.control.retry(dag_id, body.wave, run_id, body.reason),
+        lambda desk, run_id, body: desk.control.retry(desk.plan, body.wave, run_id, body.reason),
     )
     go_on = _ordering(
         steering,
         "continued",
-        lambda desk, dag_id, run_id, body: desk.control.go_on(dag_id, body.wave, run_id, body.reason),
+        lambda desk, run_id, body: desk.control.go_on(desk.plan, body.wave, run_id, body.reason),
     )
 
     @router.post("/{dag_id}/{run_id}/cancel", dependencies=guard, responses=_REFUSED)
-    async def cancel_run(
-        run_id: RunId, dag_id: str, order: CancelOrder, desk: Annotated[Desk, Depends(desk_of)]
-    ) -> RunSteered:
+    async def cancel_run(run_id: RunId, order: CancelOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Cancel a run: no further wave starts; what runs is watched to its end, cleaned up and reported."""
-        return await cancel(desk, dag_id, run_id, order)
+        return await cancel(desk, run_id, order)
 
     @router.post("/{dag_id}/{run_id}/skip", dependencies=guard, responses=_REFUSED)
-    async def skip_wave(
-        run_id: RunId, dag_id: str, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]
-    ) -> RunSteered:
+    async def skip_wave(run_id: RunId, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Leave out a wave that has not started."""
-        return await skip(desk, dag_id, run_id, order)
+        return await skip(desk, run_id, order)
 
     @router.post("/{dag_id}/{run_id}/retry", dependencies=guard, responses=_REFUSED)
-    async def retry_wave(
-        run_id: RunId, dag_id: str, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]
-    ) -> RunSteered:
+    async def retry_wave(run_id: RunId, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Run a failed wave again, with everything after it."""
-        return await retry(desk, dag_id, run_id, order)
+        return await retry(desk, run_id, order)
 
     @router.post("/{dag_id}/{run_id}/continue", dependencies=guard, responses=_REFUSED)
     async def continue_run(
-        run_id: RunId, dag_id: str, order: NoteworthyWaveOrder, desk: Annotated[Desk, Depends(desk_of)]
+        run_id: RunId, order: NoteworthyWaveOrder, desk: Annotated[Desk, Depends(desk_of)]
     ) -> RunSteered:
         """Go on past a failed wave: it stays as it is, and what waits for it begins."""
-        return await go_on(desk, dag_id, run_id, order)
+        return await go_on(desk, run_id, order)
 
 
-def _answer(desk: Desk, dag_id: str, run_id: str, body: AnswerToRun) -> Steered:
-    return desk.control.answer(dag_id, run_id, Decision(body.option, body.task, body.wave, body.comment))
+def _answer(desk: Desk, run_id: str, body: AnswerToRun) -> Steered:
+    return desk.control.answer(desk.plan, run_id, Decision(body.option, body.task, body.wave, body.comment))
 
 
 def _add_answers(router: APIRouter, steering: Steering) -> None:
     desk_of: Any = steering.desk()
     guard = [Depends(refuse_other_origins), Depends(steering.rights.may_answer)]
     answer = _ordering(steering, "answered", _answer)
-    end = _ordering(steering, "ended", lambda desk, dag_id, run_id, _: desk.control.end_kept(dag_id, run_id))
+    end = _ordering(steering, "ended", lambda desk, run_id, _: desk.control.end_kept(desk.plan, run_id))
     extend = _ordering(
-        steering, "extended", lambda desk, dag_id, run_id, body: desk.control.extend_kept(dag_id, run_id, body.by)
+        steering, "extended", lambda desk, run_id, body: desk.control.extend_kept(desk.plan, run_id, body.by)
     )
 
     @router.post("/{dag_id}/{run_id}/answer", dependencies=guard, responses=_REFUSED)
-    async def answer_run(
-        run_id: RunId, dag_id: str, given: AnswerToRun, desk: Annotated[Desk, Depends(desk_of)]
-    ) -> RunSteered:
+    async def answer_run(run_id: RunId, given: AnswerToRun, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Answer what a run asks, with one of its options: `Approve`, `Reject`, `Continue` and so on."""
-        return await answer(desk, dag_id, run_id, given)
+        return await answer(desk, run_id, given)
 
     @router.post("/{dag_id}/{run_id}/end", dependencies=guard, responses=_REFUSED)
-    async def end_run(run_id: RunId, dag_id: str, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def end_run(run_id: RunId, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """End a drill that is kept for people: it is cleaned up now."""
-        return await end(desk, dag_id, run_id, None)
+        return await end(desk, run_id, None)
 
     @router.post("/{dag_id}/{run_id}/extend", dependencies=guard, responses=_REFUSED)
-    async def extend_run(
-        run_id: RunId, dag_id: str, longer: LongerKept, desk: Annotated[Desk, Depends(desk_of)]
-    ) -> RunSteered:
+    async def extend_run(run_id: RunId, longer: LongerKept, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Keep a drill longer for people."""
-        return await extend(desk, dag_id, run_id, longer)
+        return await extend(desk, run_id, longer)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
+from pydantic import JsonValue
+
 from drs_provider.formatting import plural, timespan
 from drs_provider.plan.model import ProtectionGroup, Selection, is_launched_ahead
 from drs_provider.rules.run.launch_times import launch_times
@@ -72,6 +74,29 @@ def _say_total(shape: RunShape) -> str:
         return line
     verdict = "within" if total <= rto else "LONGER THAN"
     return f"{line}, {verdict} the rto of {timespan(rto)}"
+
+
+def graph_of(shape: RunShape) -> dict[str, JsonValue]:
+    """Give the graph as plain JSON; times in seconds since the start of the first wave, estimated."""
+    level = {name: number for number, row in enumerate(shape.levels, start=1) for name in row}
+    ends, critical = shape.finish_times, shape.critical_path
+    return {
+        "plan": shape.plan.name,
+        "waves": [
+            {
+                "name": wave.name,
+                "depends_on": list(wave.depends_on),
+                "level": level[wave.name],
+                "groups": [group.name for group in wave.groups],
+                "duration_seconds": wave.duration.total_seconds(),
+                "end_seconds": ends[wave.name].total_seconds(),
+                "is_critical": wave.name in critical,
+            }
+            for wave in shape.waves
+        ],
+        "critical_path": list(critical),
+        "total_seconds": max(end.total_seconds() for end in ends.values()),
+    }
 
 
 def draw_mermaid(shape: RunShape) -> str:
