@@ -1,4 +1,4 @@
-"""Runs over the API: steered by the verbs of the command line, told in the audit log, refused with problem documents."""
+"""Runs over the API: steered by the verbs of the command line, told in the audit log, refused with words."""
 
 from datetime import UTC, datetime
 
@@ -75,7 +75,7 @@ def test_pause_and_resume(tmp_path):
 
 
 def test_a_question_is_answered_with_one_of_its_options(tmp_path):
-    console, airflow, run = steered(tmp_path, "waiting-for-approval")
+    console, _, run = steered(tmp_path, "waiting-for-approval")
 
     wrong = console.client().post(f"{run}/answer", json={"option": "Perhaps"})
     right = console.client().post(f"{run}/answer", json={"option": "approve", "comment": "go"})
