@@ -11,6 +11,7 @@ from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.airflow_internals.plugins import AirflowPlugin
 from drs_provider.dag.people.starter_listener import MarkingStarters
 from drs_provider.ui.audit.trail import AuditTrail
+from drs_provider.ui.console.server_key import SERVER
 from drs_provider.ui.listeners.deadlines import EndingDeadlines
 from drs_provider.ui.listeners.marks import RecordingMarks
 from drs_provider.ui.listeners.preload import Preloading
@@ -19,10 +20,6 @@ from drs_provider.ui.listeners.run_notes import Noting
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-SERVER = "drs.server"
-"""Key of a request's scope: the whole app of the API server."""
 
 
 class LazyApp:

@@ -19,7 +19,7 @@ from drs_provider.api.access import Access, RunLine, RunRights
 from drs_provider.api.run_desk import Steering
 from drs_provider.services.airflow_client import AirflowClient, Login
 from drs_provider.ui.console.loopback import Loopback
-from drs_provider.ui.plugin import SERVER
+from drs_provider.ui.console.server_key import SERVER
 
 
 def airflow_steering(access: Access) -> Steering:
