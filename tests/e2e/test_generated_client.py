@@ -21,8 +21,8 @@ GENERATOR = Path(os.environ.get("DRS_CLIENT_GENERATOR", ROOT / ".venv" / "client
 
 
 @pytest.fixture
-def client_package(stack, tmp_path, monkeypatch):
-    """The package of a client, and a signed-in client."""
+def client(stack, tmp_path, monkeypatch):
+    """A client whose package was made of the document, signed in as ann."""
     if not GENERATOR.exists():
         pytest.skip("the generator is missing: make test-whole installs it")
     password = json.loads(stack.places.passwords.read_text())["ann"]
@@ -45,11 +45,10 @@ def client_package(stack, tmp_path, monkeypatch):
     assert made.returncode == 0, made.stdout + made.stderr
     monkeypatch.syspath_prepend(tmp_path)
     package = importlib.import_module("made")
-    return package, package.AuthenticatedClient(base_url=address, token=token)
+    return package.AuthenticatedClient(base_url=address, token=token)
 
 
-def test_a_generated_client_lists_reads_and_starts_a_drill(stack, client_package):
-    package, client = client_package
+def test_a_generated_client_lists_reads_and_starts_a_drill(stack, client):
     runs = {name: importlib.import_module(f"made.api.runs.{name}") for name in ("start_run", "run", "wait_for_run")}
     plans = importlib.import_module("made.api.recovery_plans.recovery_plans")
     models = importlib.import_module("made.models")
