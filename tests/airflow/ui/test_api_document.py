@@ -46,29 +46,33 @@ def sent(api, case, headers):
     return api.request(asked["method"], asked["url"], params=params, headers={**given_headers, **headers}, **body)
 
 
+def ask(api, operation, user, headers):
+    """Send some requests of an operation, and look at every answer."""
+
+    @settings(max_examples=ROLES[user], deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(operation.as_strategy())
+    def each(case):
+        answer = sent(api, case, headers)
+        where = (operation.label, answer.status_code, answer.text[:300])
+
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == PROBLEM, where
+            assert json.loads(answer.text)["status"] == answer.status_code, where
+        assert answer.status_code in {502, 503} or answer.status_code < 500, where
+        assert user is not None or answer.status_code in {401, 404, 405}, where
+        is_write = operation.method.upper() != "GET" and operation.label not in SAVES_NOTHING
+        assert not (is_write and user == "vera" and answer.status_code < 300), where
+        case.validate_response(Response.from_httpx(answer, verify=True), checks=CHECKS)
+
+    each()
+
+
 @pytest.mark.parametrize("user", ROLES, ids=str)
 def test_whatever_the_document_allows_is_answered_as_it_says_and_within_the_role(api, document, sign_in, user):
     headers = sign_in(user) if user else {}
     api.cookies.clear()
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
-        operation = found.ok()
-
-        @settings(max_examples=ROLES[user], deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(operation.as_strategy())
-        def ask(case, operation=operation):
-            answer = sent(api, case, headers)
-            where = (operation.label, answer.status_code, answer.text[:300])
-
-            if answer.status_code >= 400:
-                assert answer.headers["content-type"] == PROBLEM, where
-                assert json.loads(answer.text)["status"] == answer.status_code, where
-            assert answer.status_code in {502, 503} or answer.status_code < 500, where
-            assert user is not None or answer.status_code in {401, 404, 405}, where
-            is_write = operation.method.upper() != "GET" and operation.label not in SAVES_NOTHING
-            assert not (is_write and user == "vera" and answer.status_code < 300), where
-            case.validate_response(Response.from_httpx(answer, verify=True), checks=CHECKS)
-
-        ask()
+        ask(api, found.ok(), user, headers)
 
 
 @pytest.mark.parametrize(
