@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-package drs-simulator
-LOCKS := $(addprefix requirements/,installer.txt release.txt demo.txt postgresql.txt compose.txt dev.txt)
+LOCKS := $(addprefix requirements/,installer.txt release.txt client.txt demo.txt postgresql.txt compose.txt dev.txt)
 
 # The two halves of `make test`: whole Airflows, and before them all the rest. What each gives to pytest, and in how many
 # processes; each keeps for itself which of its tests failed. In the order of the folders: xdist's own order leaves the
@@ -74,6 +74,8 @@ test: $(VENV)/.dev ## every test, end to end too
 	@# One half after the other: whole Airflows beside everything else on two cores are late, and SQLite has one writer.
 	@exec $(MAKE) --no-print-directory --keep-going --jobs=1 $(HALVES:%=test-%)
 
+test-whole test-whole-again: $(VENV)/.client
+
 $(HALVES:%=test-%): test-%: $(VENV)/.dev
 	@mkdir -p .pytest_cache/$* && rm -f .pytest_cache/$*/failed
 	@$(call HALF,$*) $(call SIDE_BY_SIDE,$*) || { touch .pytest_cache/$*/failed; exit 1; }
@@ -126,6 +128,7 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	@# through the extra, read from its folder; the simulator itself stands in no lock.
 	$(COMPILE) --upgrade --group installer -o requirements/installer.txt
 	$(COMPILE) --upgrade --group release -o requirements/release.txt
+	$(COMPILE) --upgrade --group client -o requirements/client.txt
 	$(COMPILE) --upgrade --extra simulator --group demo pyproject.toml -o requirements/demo.txt
 	$(COMPILE) --upgrade --group postgresql -o requirements/postgresql.txt
 	@# The image may have an older botocore than the others: s3fs says which (its aiobotocore pins one).
@@ -162,6 +165,12 @@ $(VENV)/.demo: $(BIN)/uv requirements/demo.txt requirements/dev.txt pyproject.to
 # PostgreSQL's drivers come on top of either. Whatever is synchronised later takes them away, hence the order.
 $(VENV)/.postgresql: $(VENV)/.demo requirements/postgresql.txt
 	@$(UV) pip install --quiet --require-hashes --no-build -r requirements/postgresql.txt
+	@touch $@
+
+# What makes a client of the REST API's document, beside everything else: it wants another version of typer.
+$(VENV)/.client: $(BIN)/uv requirements/client.txt
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/client
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV)/client $(BIN)/uv pip sync --quiet --require-hashes --no-build requirements/client.txt
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml simulator/pyproject.toml

@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import quote
 
 import httpx
-from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.exceptions import DrsProviderError
 from drs_provider.rules.run.run_view import PendingQuestion, RunView
+from drs_provider.services.airflow_client import AirflowClient, Login
 from drs_provider.services.run_control import Decision, RunControl
 
 from demo.environment import USER

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
-from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.run_view import RunView
 from drs_provider.services.airflow_api import AirflowError
+from drs_provider.services.airflow_client import AirflowClient, Login
 from drs_provider.services.run_control import RunControl
 
 from demo.board import ServerNow, Wave, board

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.services.airflow_api import AirflowError
+from drs_provider.services.airflow_client import AirflowClient, Login
 from drs_simulator.client import SimulatorHandle
 
 from benchmarks.circle.judge import Live, Rest, launched_more_than_once, not_live, unlike

@@ -423,3 +423,7 @@ class ReportOfAnotherRun(DrsProviderError):
 
 class UsageError(DrsProviderError):
     """The command cannot do what its arguments ask for; exit code 2."""
+
+
+class UnknownName(UsageError):
+    """There is no plan, run or wave of the name that somebody gave; it says which there are."""

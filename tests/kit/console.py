@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drs_provider.api.access import ConsoleAccess
+from drs_provider.api.access import Access, ConsoleAccess, RunRights
+from drs_provider.api.history_sources import HistorySources
+from drs_provider.api.plan_sources import PlanSources
+from drs_provider.api.run_desk import Steering
 from drs_provider.api.sources import ApiSources
+from drs_provider.api.v1.routers import api_routers
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.inventory.cache import Inventory
 from drs_provider.ui.app import add_history
 from drs_provider.ui.console.app import add_console
-from drs_provider.ui.history.routes import history_router, reports_router
-from drs_provider.ui.history.sources import HistorySources
-from drs_provider.ui.read_model import Access
 from fastapi import FastAPI, HTTPException
 from kit.past_runs import PastRunsInMemory
 
@@ -86,6 +87,14 @@ class Console:
     audit: list = field(default_factory=list)
     now: datetime = NOW
     more: tuple = ()
+    airflow: object = None
+    """What runs are steered by: an ``InMemoryAirflow``."""
+    may_steer: bool = True
+    standings: dict = field(default_factory=dict)
+    outcome: object = None
+    """What preflight finds without a run: called with plan, library and form."""
+    stopped: tuple = ()
+    slept: list = field(default_factory=list)
 
     def __post_init__(self):
         def hook_of(target: Target):
@@ -116,13 +125,36 @@ class Console:
         )
         reports = self.plans.parent / "reports"
         self.history = HistorySources(
-            PastRunsInMemory, self.access, lambda: reports, lambda: self.now, HistoryIndex(lambda: reports)
+            self._past_runs, self.access, lambda: reports, lambda: self.now, HistoryIndex(lambda: reports)
+        )
+
+        self.plan_sources = PlanSources(
+            api=self.sources,
+            history=self.history,
+            standings=lambda: lambda _library: self.standings,
+            may_read_problems=lambda: True,
+            may_preflight=self._may_preflight,
+            preflight=lambda: self.outcome,
+            stopped_parts=lambda: self.stopped,
+        )
+        self.steering = Steering(
+            airflow=lambda: self.airflow,
+            access=self.access,
+            rights=RunRights(
+                may_start=self._may_start,
+                may_pause=self._may_pause,
+                may_order=self._may_order,
+                may_answer=self._may_answer,
+                line=lambda: lambda *line: self.audit.append(line),
+            ),
+            sleep=self._sleep,
+            monotonic=lambda: float(sum(self.slept)),
         )
 
     def client(self) -> TestClient:
         app = FastAPI(openapi_url=None)
         add_history(app, self.history)
-        add_console(app, self.sources, history_router(self.history), reports_router(self.history))
+        add_console(app, self.sources, *api_routers(self.plan_sources, self.steering))
         return TestClient(app, raise_server_exceptions=False)
 
     def _may_read(self) -> None:
@@ -138,3 +170,29 @@ class Console:
     def _may_edit(self) -> None:
         if not self.may_edit:
             raise HTTPException(403, "Forbidden")
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    def _may_steer(self) -> None:
+        self._may_read()
+        if not self.may_steer:
+            raise HTTPException(403, "Forbidden")
+
+    def _may_start(self) -> None:
+        self._may_steer()
+
+    def _may_pause(self) -> None:
+        self._may_steer()
+
+    def _may_order(self) -> None:
+        self._may_steer()
+
+    def _may_answer(self) -> None:
+        self._may_steer()
+
+    def _may_preflight(self) -> None:
+        self._may_steer()
+
+    def _past_runs(self) -> PastRunsInMemory:
+        return PastRunsInMemory()

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from drs_provider.cli.run_output import listing, progress, status
-from drs_provider.cli.run_view import StepJson, run_json
 from drs_provider.dag.people.question_text import RunProgress, pause_text
 from drs_provider.notify.messages import wave_completed
 from drs_provider.notify.notice import RunSummary
@@ -37,6 +36,7 @@ from drs_provider.rules.run.state import (
     state_of,
 )
 from drs_provider.services.run_control import RunControl
+from drs_provider.services.run_document import run_json
 from drs_provider.ui.board import board_of
 from drs_provider.ui.pages import STATES
 from drs_provider.ui.read_model import RunData
@@ -171,7 +171,7 @@ def _status_json(run: RecordedRun, _: Path) -> Mapping[str, str]:
     return said
 
 
-def _steps_said(steps: Iterable[StepState], printed: Iterable[StepJson]) -> dict[str, str]:
+def _steps_said(steps: Iterable[StepState], printed: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Give the words of printed steps by their tasks, which are not printed."""
     return {
         f"step {step.task}": StepStatus(in_json["status"]).words for step, in_json in zip(steps, printed, strict=True)

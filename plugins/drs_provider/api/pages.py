@@ -52,12 +52,14 @@ def take_page(
     :param key: what no two rows have in common; equal rows stand in its order
     :param fields: what can be sorted by: the value of a row; None stands last
     :param sort: the field, with ``-`` in front for backwards; None: by the key
-    :raises RequestRefused: 400, nothing is sorted by that field, or ``after`` is of another list
+    :raises RequestRefused: 422, nothing is sorted by that field, or ``after`` is of another list
     """
     backwards = bool(sort) and str(sort).startswith("-")
     name = (sort or "").removeprefix("-")
     if name and name not in fields:
-        raise RequestRefused(HTTPStatus.BAD_REQUEST, f"sort: no field {name!r}; known: {', '.join(sorted(fields))}")
+        raise RequestRefused(
+            HTTPStatus.UNPROCESSABLE_ENTITY, f"sort: no field {name!r}; known: {', '.join(sorted(fields))}"
+        )
     value_of = fields[name] if name else key
     order = _Order(value_of, key, backwards=backwards)
     standing = sorted(rows, key=order.place)
@@ -98,6 +100,7 @@ def _read(after: str, sort: str) -> tuple[SortKey | None, str]:
     known = value is None or isinstance(value, str) or is_number
     if written != sort or not known or not isinstance(key, str):
         raise RequestRefused(
-            HTTPStatus.BAD_REQUEST, "after: this is no page of this list in this order; begin with the first page"
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "after: this is no page of this list in this order; begin with the first page",
         )
     return value, key

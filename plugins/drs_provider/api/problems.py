@@ -12,7 +12,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.exceptions import AwsError, DrsProviderError, UnknownName, UsageError
+from drs_provider.services.airflow_api import (
+    AirflowError,
+    AirflowUnreachable,
+    AlreadySo,
+    LoginRefused,
+    NotAllowed,
+    NotThere,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +29,27 @@ MEDIA_TYPE: Final = "application/problem+json"
 PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 """Headers of every answer: what it says belongs to the person who is signed in."""
 
+SANDBOXED: Final = {
+    "Content-Security-Policy": (
+        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""A report is a file that others can write: nothing in it runs. The run's page, which frames it, gives it a theme."""
+
 _KEPT_HEADERS: Final = frozenset({"www-authenticate", "allow", "etag", "retry-after"})
+
+
+_AIRFLOW: Final = (
+    (LoginRefused, HTTPStatus.UNAUTHORIZED),
+    (NotAllowed, HTTPStatus.FORBIDDEN),
+    (NotThere, HTTPStatus.NOT_FOUND),
+    (AlreadySo, HTTPStatus.CONFLICT),
+    (AirflowUnreachable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (AirflowError, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+"""What is answered where Airflow has refused what it was asked on behalf of the caller."""
 
 
 class ProblemDetail(BaseModel):
@@ -69,10 +97,18 @@ def with_problem_type(document: dict[str, Any]) -> dict[str, Any]:
     """Return an OpenAPI document that says of every refusal that it is a problem document."""
     for path in document["paths"].values():
         for operation in path.values():
-            for code, response in operation["responses"].items():
+            for code, response in operation.get("responses", {}).items():
                 if int(code) >= HTTPStatus.BAD_REQUEST:
                     response["content"] = {MEDIA_TYPE: next(iter(response["content"].values()))}
     return document
+
+
+def add_plain_refusals(app: FastAPI) -> None:
+    """Let an app of pages answer a refusal as it answers every other one."""
+
+    @app.exception_handler(RequestRefused)
+    async def refused(_: Request, error: RequestRefused) -> JSONResponse:
+        return JSONResponse({"detail": error.detail}, error.status)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -94,6 +130,20 @@ def add_problem_handlers(app: FastAPI) -> None:
             for item in error.errors()
         ]
         return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, "the request does not have the form of this route", errors)
+
+    @app.exception_handler(UnknownName)
+    async def unknown(_: Request, error: UnknownName) -> JSONResponse:
+        return _answer(HTTPStatus.NOT_FOUND, str(error))
+
+    @app.exception_handler(UsageError)
+    async def unusable(_: Request, error: UsageError) -> JSONResponse:
+        return _answer(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+
+    @app.exception_handler(AirflowError)
+    async def airflow(_: Request, error: AirflowError) -> JSONResponse:
+        status = next(status for kind, status in _AIRFLOW if isinstance(error, kind))
+        headers = {"Retry-After": "5"} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
+        return _answer(status, str(error), headers=headers)
 
     @app.exception_handler(AwsError)
     async def aws(_: Request, error: AwsError) -> JSONResponse:

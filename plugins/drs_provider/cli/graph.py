@@ -1,5 +1,6 @@
 """``drs graph``: draw a plan, with what its waves will take."""
 
+import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -7,13 +8,17 @@ from pathlib import Path
 
 from drs_provider.cli.options import length, plans_named
 from drs_provider.configuration import plans_folder
-from drs_provider.rules.run.diagram import draw_mermaid, draw_text
+from drs_provider.rules.run.diagram import draw_mermaid, draw_text, graph_of
 from drs_provider.rules.run.shape import RunShape, compile_shape
 
 NAME = "graph"
 HELP = "draw a plan: which wave waits for which, and the critical path"
 
-_DRAW: Mapping[str, Callable[[RunShape, timedelta], str]] = {"text": draw_text, "mermaid": draw_mermaid}
+_DRAW: Mapping[str, Callable[[RunShape, timedelta], str]] = {
+    "text": draw_text,
+    "mermaid": draw_mermaid,
+    "json": lambda shape, answers_after: json.dumps(graph_of(shape, answers_after), indent=2) + "\n",
+}
 
 
 def configure(parser: ArgumentParser) -> None:

@@ -22,12 +22,12 @@ from drs_provider.cli import (
     validate,
     verified,
 )
-from drs_provider.cli.inventory import groups, servers
+from drs_provider.cli.inventory import groups, plans, servers
 from drs_provider.cli.safe_stream import Plain
 from drs_provider.exceptions import DrsProviderError, UsageError
 
 COMMANDS = (
-    *(init, validate, graph, schema, rehearse, run, failback, servers, groups, history, roles),
+    *(init, validate, graph, schema, rehearse, run, failback, servers, groups, plans, history, roles),
     *(sweep, takeover, verified),
 )
 

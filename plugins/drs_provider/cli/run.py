@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.cli.run_output import listing, progress, status
-from drs_provider.cli.run_view import run_json
 from drs_provider.exceptions import UsageError
 from drs_provider.rules.launch.recovery_points import read_point_in_time
 from drs_provider.rules.purpose import ALL_PURPOSES, DRILL
 from drs_provider.rules.run.controls import BY
 from drs_provider.rules.run.run_view import RunView
+from drs_provider.services.airflow_client import AirflowClient, Login
 from drs_provider.services.run_control import Decision, RunControl, RunStart, Steered
+from drs_provider.services.run_document import run_json
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

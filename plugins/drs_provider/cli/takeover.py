@@ -8,10 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from drs_provider.cli.airflow_client import AirflowClient
 from drs_provider.cli.run import add_airflow_options, address_of, login_of, tell
 from drs_provider.cli.run_output import moment, table
-from drs_provider.cli.run_view import run_json
 from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import AwsError, DrsProviderError, PlanInvalid, RunRefused, UsageError
 from drs_provider.plan.loader import RunnablePlan, read_folder
@@ -20,8 +18,10 @@ from drs_provider.rules.launch.takeover import LOOK_BACK, STATES, FoundRun, find
 from drs_provider.rules.purpose import DRILL
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Target, call_roll, targets_of
+from drs_provider.services.airflow_client import AirflowClient
 from drs_provider.services.preflight.places import ask_side_by_side
 from drs_provider.services.run_control import RunControl, RunStart
+from drs_provider.services.run_document import run_json
 
 if TYPE_CHECKING:
     import httpx

@@ -4,7 +4,11 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Final
 
+from pydantic import JsonValue
+
+from drs_provider.cli.inventory.row_output import print_rows
 from drs_provider.configuration import plans_folder
 from drs_provider.exceptions import UsageError
 from drs_provider.plan.loader import Library, plan_files, read_paths
@@ -12,6 +16,8 @@ from drs_provider.plan.problems import Problem
 
 NAME = "validate"
 HELP = "check plan files; exit code 0 fine, 1 problems, 2 wrong use"
+
+COLUMNS: Final = ("path", "line", "column", "where", "what", "hint")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -22,7 +28,7 @@ def configure(parser: ArgumentParser) -> None:
         "else the file's own folder."
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a plan file, or a folder of them")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("--format", choices=("text", "json", "csv"), default="text", help="default: text")
 
 
 def run(options: Namespace) -> int:
@@ -33,7 +39,10 @@ def run(options: Namespace) -> int:
         if path.is_dir() and not plan_files(path):
             raise UsageError(f"{path}: the folder holds no .yaml or .yml file")
     library = read_paths(options.paths, plans_folder=plans_folder())
-    print(_as_json(library) if options.format == "json" else _as_text(library))
+    if options.format == "csv":
+        print_rows([_problem(problem) for problem in library.problems], COLUMNS, "csv")
+    else:
+        print(_as_json(library) if options.format == "json" else _as_text(library))
     return 1 if library.problems else 0
 
 
@@ -56,7 +65,7 @@ def _as_json(library: Library) -> str:
     return json.dumps({"valid": not problems, "plans": plans, "problems": problems}, indent=2)
 
 
-def _problem(problem: Problem) -> dict[str, str | int]:
+def _problem(problem: Problem) -> dict[str, JsonValue]:
     return {
         "path": str(problem.path),
         "line": problem.line,

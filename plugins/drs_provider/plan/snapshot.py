@@ -26,7 +26,7 @@ def kept_text(runnable: RunnablePlan, folder: Path, *, run_id: str) -> str:
 
     ``folder`` is the plans folder. Raises ValueError where reading the text would not give the same plan.
     """
-    text = _text(_said(runnable, folder, run_id), _documents(runnable))
+    text = _text(_said(runnable, folder, run_id), definitions_of(runnable))
     if read_kept(text, runnable.plan.name, folder) is None:
         raise ValueError(f"plan {runnable.plan.name}, written down, does not read as the same plan")
     return text
@@ -45,7 +45,7 @@ def drawn_text(runnable: RunnablePlan, folder: Path) -> str | None:
     """
     if not all(path.is_relative_to(folder) for path in (runnable.path, *runnable.group_paths.values())):
         return None
-    return json.dumps([_said(runnable, folder, ""), *_documents(runnable)], separators=(",", ":"))
+    return json.dumps([_said(runnable, folder, ""), *definitions_of(runnable)], separators=(",", ":"))
 
 
 def read_drawn(text: str, plan_name: str, folder: Path) -> RunnablePlan | None:
@@ -61,7 +61,8 @@ def read_drawn(text: str, plan_name: str, folder: Path) -> RunnablePlan | None:
     return kept.runnable if kept else None
 
 
-def _documents(runnable: RunnablePlan) -> list[dict[str, Any]]:
+def definitions_of(runnable: RunnablePlan) -> list[dict[str, Any]]:
+    """Give a plan, and after it each of its groups, as their YAML has them, without what is left to defaults."""
     models = [runnable.plan, *runnable.groups.values()]
     return [model.model_dump(mode="json", by_alias=True, exclude_defaults=True) for model in models]
 

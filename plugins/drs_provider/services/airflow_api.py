@@ -1,4 +1,4 @@
-"""What the verbs that steer a run need of Airflow: the REST API gives it today, the API server from inside tomorrow."""
+"""What the verbs that steer a run need of Airflow: its REST API gives it, from outside or in its own process."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +25,10 @@ class AirflowUnreachable(AirflowError):
 
 class NotAllowed(AirflowError):
     """The user lacks a right."""
+
+
+class LoginRefused(AirflowError):
+    """Airflow does not know this user, password or token."""
 
 
 class NotThere(AirflowError):

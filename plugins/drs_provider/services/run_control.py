@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.exceptions import PreflightRefused, RunRefused, UsageError
+from drs_provider.exceptions import PreflightRefused, RunRefused, UnknownName, UsageError
 from drs_provider.plan.problems import nearest
 from drs_provider.rules.launch.live_instances import no_replacing
 from drs_provider.rules.launch.tags import is_short_run_id, short_run_id
@@ -367,14 +367,14 @@ class RunControl:
         except NotThere as error:
             known = [names.name_of_runs(dag.dag_id) for dag in self.airflow.plan_dags()]
             hint = nearest(plan, known) or "it has none; look at its import errors"
-            raise UsageError(f"{self.airflow.address} has no plan called {plan!r} ({hint})") from error
+            raise UnknownName(f"{self.airflow.address} has no plan called {plan!r} ({hint})") from error
 
     def _record(self, plan: str, dag: PlanDagRecord, run_id: str | None) -> DagRunRecord:
         if run_id is not None:
             return self._named(plan, dag, run_id)
         records = self.airflow.runs(dag.dag_id, _LISTED)
         if not records:
-            raise UsageError(f"{plan} has never run: {how_to_start(names.name_of_runs(dag.dag_id))}")
+            raise UnknownName(f"{plan} has never run: {how_to_start(names.name_of_runs(dag.dag_id))}")
         active = [record for record in records if record.state in ACTIVE]
         if len(active) > 1:
             raise RunRefused(verbs.several([_view_in_short(dag, record) for record in active]))
@@ -393,7 +393,7 @@ class RunControl:
         except NotThere as error:
             known = [record.run_id for record in records or self.airflow.runs(dag.dag_id, _LISTED)]
             hint = nearest(run_id, known) or "it has never run"
-            raise UsageError(f"{plan} has no run called {run_id!r} ({hint})") from error
+            raise UnknownName(f"{plan} has no run called {run_id!r} ({hint})") from error
 
     def _active_records(self, dag: PlanDagRecord) -> list[DagRunRecord]:
         return [record for record in self.airflow.runs(dag.dag_id, _LISTED) if record.state in ACTIVE]

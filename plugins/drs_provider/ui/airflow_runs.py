@@ -33,6 +33,9 @@ from drs_provider.airflow_internals.metadata import (
     XComModel,
 )
 from drs_provider.airflow_internals.xcom_values import value_of
+from drs_provider.api.access import Access
+from drs_provider.api.history_sources import HistorySources, PastRuns
+from drs_provider.api.v1.routers import api_routers
 from drs_provider.configuration import reports_location
 from drs_provider.plan.loader import SUFFIXES, Library, RunnablePlan
 from drs_provider.plan.problems import Problem
@@ -48,13 +51,13 @@ from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import add_history, create_app
+from drs_provider.ui.console.airflow_desk import airflow_steering
+from drs_provider.ui.console.airflow_plans import plan_sources
 from drs_provider.ui.console.airflow_sources import console_sources
 from drs_provider.ui.console.app import add_console
 from drs_provider.ui.history.airflow_history import AirflowHistory
-from drs_provider.ui.history.routes import history_router, reports_router
-from drs_provider.ui.history.sources import HistorySources, PastRuns
 from drs_provider.ui.orders import add_orders
-from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
+from drs_provider.ui.read_model import DOCUMENTS, LastRun, ReadEntry, RunData, Runs, Sources
 from drs_provider.ui.xcom_values import unwrapped
 
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
@@ -384,12 +387,8 @@ def airflow_app() -> FastAPI:
         key=lambda: conf.get("api", "secret_key", fallback=""),
         now=_now,
     )
-    add_console(
-        app,
-        console_sources(_runs, _readable_dags, plans_folder),
-        history_router(history),
-        reports_router(history),
-    )
+    console = console_sources(_runs, _readable_dags, plans_folder)
+    add_console(app, console, *api_routers(plan_sources(console, history, access, _runs), airflow_steering(access)))
     return app
 
 

@@ -10,14 +10,14 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Response
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
+from drs_provider.api.history_sources import HistorySources
+from drs_provider.api.problems import PRIVATE, SANDBOXED, add_plain_refusals
 from drs_provider.plan.loader import Library, holds_plans
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
 from drs_provider.ui import pages
 from drs_provider.ui.history.routes import history_pages
-from drs_provider.ui.history.sources import HistorySources
-from drs_provider.ui.pages import PRIVATE, SANDBOXED
 from drs_provider.ui.plan_list import (
     BrokenPlan,
     PlanList,
@@ -50,6 +50,7 @@ class LeftValue(BaseModel):
 
 def add_history(app: FastAPI, sources: HistorySources) -> None:
     """Add the pages of the history of all runs; its part of the REST API is mounted with the others."""
+    add_plain_refusals(app)
     app.include_router(history_pages(sources))
 
 

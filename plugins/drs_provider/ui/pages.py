@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from functools import cache
-from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
@@ -14,18 +13,6 @@ from drs_provider.rules.run.state.words import all_shown, shown
 from drs_provider.ui.plan_list import PlanList
 
 PLANS_SCRIPT, RUN_SCRIPT = "plans.js", "board.js"
-
-PRIVATE: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-"""What the pages show belongs to the person who is signed in: no cache keeps it, no type is guessed."""
-
-SANDBOXED: Final = {
-    "Content-Security-Policy": (
-        "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
-        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
-    ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""A report is a file that others can write: nothing in it runs. The run's page, which frames it, gives it a theme."""
 
 STATES = {
     kind: {status: (look.sign, look.words, look.tone.value) for status, look in all_shown(statuses).items()}

@@ -11,6 +11,7 @@ from drs_provider.airflow_internals.deadlines import RunAskedFor
 from drs_provider.airflow_internals.plugins import AirflowPlugin
 from drs_provider.dag.people.starter_listener import MarkingStarters
 from drs_provider.ui.audit.trail import AuditTrail
+from drs_provider.ui.console.server_key import SERVER
 from drs_provider.ui.listeners.deadlines import EndingDeadlines
 from drs_provider.ui.listeners.marks import RecordingMarks
 from drs_provider.ui.listeners.preload import Preloading
@@ -33,6 +34,7 @@ class LazyApp:
             from drs_provider.ui.airflow_runs import airflow_app
 
             self._app = airflow_app()
+        scope[SERVER] = scope.get("app")  # what mounts this one: the pages' own requests go through it
         await self._app(scope, receive, send)
 
 

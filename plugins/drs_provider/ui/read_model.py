@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from drs_provider.api.access import Access
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.handover import (
     Asked,
@@ -158,20 +159,6 @@ class Runs(Protocol):
     def stopped_parts(self, now: datetime) -> tuple[str, ...]:
         """Return the parts of Airflow without which no run goes on, and that have not been heard of for a while."""
         ...
-
-
-@dataclass(frozen=True)
-class Access:
-    """FastAPI dependencies that say who may see what; each answers 401 or 403 by itself."""
-
-    may_read_run: Callable[..., Any]
-    """Reads ``dag_id`` from the path; lets nobody through who may not read the runs of that DAG."""
-    readable_dags: Callable[..., set[str]]
-    """The ids of the DAGs that the caller may read."""
-    may_read_problems: Callable[..., bool]
-    """Whether the caller may read import errors, and so what is wrong with broken plan files."""
-    may_read_runs: Callable[..., Any]
-    """Lets nobody through who may read the runs of no DAG, where no path names one."""
 
 
 @dataclass(frozen=True)

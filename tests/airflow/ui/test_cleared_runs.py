@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
-from drs_provider.cli.airflow_client import AirflowClient, Login
 from drs_provider.rules.run.handover import GivenOrders
+from drs_provider.services.airflow_client import AirflowClient, Login
 from drs_provider.services.run_control import RunControl
 from drs_provider.ui.listeners.deadlines import EndingDeadlines
 

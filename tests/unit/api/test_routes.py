@@ -8,6 +8,7 @@ from kit.console import Console, FakeAccount
 
 READ, EDIT, OWN_PAGES = "may_read", "may_edit_groups", "own pages or a token"
 RUNS, RUN = "may_read_runs", "may_read_run"
+START, PAUSE, ORDER, ANSWER, PREFLIGHT = "may_start", "may_pause", "may_order", "may_answer", "may_preflight"
 GUARDS = {
     ("GET", "/servers"): {READ},
     ("GET", "/groups"): {READ},
@@ -29,6 +30,26 @@ GUARDS = {
     ("GET", "/api/v1/history/comparison"): {RUNS},
     ("GET", "/api/v1/reports"): {RUNS},
     ("GET", "/api/v1/reports/{dag_id}/{run_id}"): {RUN},
+    ("GET", "/api/v1/health"): {READ, RUNS},
+    ("GET", "/api/v1/recovery-plans"): {READ},
+    ("GET", "/api/v1/recovery-plans/{name}"): {READ},
+    ("GET", "/api/v1/recovery-plans/{name}/graph"): {READ},
+    ("GET", "/api/v1/recovery-plans/{name}/prediction"): {READ, RUNS},
+    ("POST", "/api/v1/recovery-plans/validate"): {READ, OWN_PAGES},
+    ("POST", "/api/v1/recovery-plans/{name}/preflight"): {READ, OWN_PAGES, PREFLIGHT},
+    ("GET", "/api/v1/runs"): {RUNS},
+    ("GET", "/api/v1/runs/{dag_id}/{run_id}"): {RUN},
+    ("GET", "/api/v1/runs/{dag_id}/{run_id}/wait"): {RUN},
+    ("POST", "/api/v1/runs/{dag_id}"): {OWN_PAGES, START},
+    ("POST", "/api/v1/runs/{dag_id}/resume"): {OWN_PAGES, PAUSE},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/pause"): {OWN_PAGES, PAUSE},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/cancel"): {OWN_PAGES, ORDER},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/skip"): {OWN_PAGES, ORDER},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/retry"): {OWN_PAGES, ORDER},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/continue"): {OWN_PAGES, ORDER},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/answer"): {OWN_PAGES, ANSWER},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/end"): {OWN_PAGES, ANSWER},
+    ("POST", "/api/v1/runs/{dag_id}/{run_id}/extend"): {OWN_PAGES, ANSWER},
 }
 
 
@@ -56,6 +77,11 @@ def guards_of(routes, console, prefix=""):
         refuse_other_origins: OWN_PAGES,
         console.access.may_read_runs: RUNS,
         console.access.may_read_run: RUN,
+        console.steering.rights.may_start: START,
+        console.steering.rights.may_pause: PAUSE,
+        console.steering.rights.may_order: ORDER,
+        console.steering.rights.may_answer: ANSWER,
+        console.plan_sources.may_preflight: PREFLIGHT,
     }
     found = {}
     for route in routes:

@@ -121,11 +121,11 @@ def test_what_appears_between_two_pages_moves_none_of_the_others(console):
 @pytest.mark.parametrize(
     ("query", "status", "said"),
     [
-        ("sort=colour", 400, "sort: no field 'colour'; known: account, agent_version, "),
-        ("after=rubbish", 400, "after: this is no page of this list in this order"),
-        ("after=WzEsMiwzXQ", 400, "after: this is no page of this list in this order"),
-        ("sort=state&after=WyJob3N0bmFtZSIsICJhIiwgImIiXQ", 400, "after: this is no page of this list"),
-        ("after=WyJob3N0bmFtZSIsIE5hTiwgImIiXQ", 400, "after: this is no page"),
+        ("sort=colour", 422, "sort: no field 'colour'; known: account, agent_version, "),
+        ("after=rubbish", 422, "after: this is no page of this list in this order"),
+        ("after=WzEsMiwzXQ", 422, "after: this is no page of this list in this order"),
+        ("sort=state&after=WyJob3N0bmFtZSIsICJhIiwgImIiXQ", 422, "after: this is no page of this list"),
+        ("after=WyJob3N0bmFtZSIsIE5hTiwgImIiXQ", 422, "after: this is no page"),
         ("limit=0", 422, "the request does not have the form of this route"),
         ("limit=1001", 422, "the request does not have the form of this route"),
         ("view=none", 422, "the request does not have the form of this route"),

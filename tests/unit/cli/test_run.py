@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from drs_provider.cli import run
-from drs_provider.cli.airflow_client import subject
 from drs_provider.exceptions import DrsProviderError, UsageError
 from drs_provider.rules.launch.tags import short_run_id
 from drs_provider.services.airflow_api import AirflowError
+from drs_provider.services.airflow_client import subject
 from drs_provider.services.run_control import RunControl
 
 URL = "http://airflow.test/prefix"

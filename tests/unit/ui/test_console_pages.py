@@ -143,7 +143,7 @@ def test_only_who_may_change_groups_sees_the_form(console):
 
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/group?name=none", 404), ("/servers?sort=none", 400), ("/servers?after=x", 400), ("/groups?sort=x", 400)],
+    [("/group?name=none", 404), ("/servers?sort=none", 422), ("/servers?after=x", 422), ("/groups?sort=x", 422)],
 )
 def test_an_address_of_nothing_is_refused(console, path, status):
     assert console.client().get(path).status_code == status

@@ -56,7 +56,7 @@ class GroupChecks:
             return change()
         except GroupRefusedError as error:
             reader = GroupReader(read_catalog(folder), self.readable)
-            errors = [_detail(problem, folder, reader) for problem in error.problems]
+            errors = [problem_detail(problem, folder, reader) for problem in error.problems]
             raise RequestRefused(_STATUS[error.kind], reader.told(_without(folder, error.why)), errors) from error
 
     def _refuse_conflicts(self, name: str, definition: Mapping[str, JsonValue], catalog: GroupCatalog) -> None:
@@ -83,7 +83,8 @@ def ensure_editable(names: Iterable[str], catalog: GroupCatalog, editable: Colle
     raise RequestRefused(HTTPStatus.FORBIDDEN, detail)
 
 
-def _detail(problem: Problem, folder: Path, reader: GroupReader) -> ProblemDetail:
+def problem_detail(problem: Problem, folder: Path, reader: GroupReader) -> ProblemDetail:
+    """Tell a problem of a plan file to who may read some of it."""
     told = reader.told
     where = f"{_short(problem, folder)}: {problem.where}"
     what, hint = _without(folder, problem.what), _without(folder, problem.hint)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
+from pydantic import JsonValue
+
 from drs_provider.formatting import plural, timespan
 from drs_provider.plan.model import ProtectionGroup, Selection, is_launched_ahead
 from drs_provider.rules.run.launch_times.both_ways import BothWays, both_ways
@@ -77,6 +79,34 @@ def _say_total(shape: RunShape, times: BothWays) -> str:
         return line
     verdict = "within" if total <= rto else "LONGER THAN"
     return f"{line}, {verdict} the rto of {timespan(rto)}"
+
+
+def graph_of(shape: RunShape, answers_after: timedelta = NOTHING) -> dict[str, JsonValue]:
+    """Give the graph as plain JSON; times in seconds since the start of the first wave, estimated.
+
+    :param answers_after: how long people think
+    """
+    level = {name: number for number, row in enumerate(shape.levels, start=1) for name in row}
+    times = both_ways(loads_of_plan(shape, answers_after=answers_after))
+    expected = times.as_launched
+    return {
+        "plan": shape.plan.name,
+        "waves": [
+            {
+                "name": wave.name,
+                "depends_on": list(wave.depends_on),
+                "level": level[wave.name],
+                "groups": [group.name for group in wave.groups],
+                "duration_seconds": expected.length(wave.name).total_seconds(),
+                "end_seconds": expected.ends[wave.name].total_seconds(),
+                "is_critical": wave.name in expected.critical_path,
+            }
+            for wave in shape.waves
+        ],
+        "critical_path": list(expected.critical_path),
+        "total_seconds": expected.total.total_seconds(),
+        "in_waves_seconds": times.in_waves.total.total_seconds(),
+    }
 
 
 def draw_mermaid(shape: RunShape, answers_after: timedelta = NOTHING) -> str:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
+from drs_provider.api.pages import RowPage
 from drs_provider.formatting import duration
 from drs_provider.rules.history.comparison import ComparedFigure
-from drs_provider.rules.history.query import NEWEST_FIRST, HistoryQuery, RunPage
+from drs_provider.rules.history.query import NEWEST_FIRST, HistoryQuery
 from drs_provider.rules.history.row import Figure, HistoryRow
 from drs_provider.rules.history.series import PlanHistory
 from drs_provider.rules.purpose import ALL_PURPOSES
@@ -49,7 +50,7 @@ class Heading:
 def history_page(
     history: History,
     query: HistoryQuery,
-    found: RunPage,
+    found: RowPage[HistoryRow],
     plans: Sequence[PlanHistory],
     *,
     limit: int,
@@ -79,7 +80,7 @@ def history_page(
         plots=_plots(plans),
         since=_day(query.since),
         until=_day(query.until, ends_day=True),
-        next_href=_href(query, limit, cursor=found.next_cursor) if found.next_cursor else "",
+        next_href=_href(query, limit, after=found.next) if found.next else "",
         first_href="" if is_first else _href(query, limit),
         export=query_of(query),
         figure=figure_words,
@@ -115,8 +116,8 @@ def query_of(query: HistoryQuery) -> str:
     return urlencode([(name, value) for name, value in fields if value], errors="replace")
 
 
-def _href(query: HistoryQuery, limit: int, cursor: str | None = None) -> str:
-    more = urlencode([("limit", str(limit)), *([("cursor", cursor)] if cursor else [])])
+def _href(query: HistoryQuery, limit: int, after: str | None = None) -> str:
+    more = urlencode([("limit", str(limit)), *([("after", after)] if after else [])])
     return f"?{'&'.join(part for part in (query_of(query), more) if part)}"
 
 

@@ -10,13 +10,15 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from drs_provider.api.access import Access
+from drs_provider.api.bounds import RequestBounds
+from drs_provider.api.history_sources import HistorySources
+from drs_provider.api.problems import add_problem_handlers
+from drs_provider.api.v1.history import history_router, reports_router
 from drs_provider.rules.run.state import RunStatus
 from drs_provider.services.history.index import HistoryIndex
 from drs_provider.ui.app import add_history
 from drs_provider.ui.history.plots import plot
-from drs_provider.ui.history.routes import history_router, reports_router
-from drs_provider.ui.history.sources import HistorySources
-from drs_provider.ui.read_model import Access
 from fastapi import FastAPI, HTTPException
 from kit.past_runs import HOSTILE, MARKUP, START, PastRunsInMemory, a_record, a_report, put_report
 
@@ -31,8 +33,12 @@ API = "/api/v1/history"
 def mount(app, sources):
     """The pages, and the routes where the API has them."""
     add_history(app, sources)
+    api = FastAPI()
+    add_problem_handlers(api)
+    api.add_middleware(RequestBounds)
     for router in (history_router(sources), reports_router(sources)):
-        app.include_router(router, prefix="/api/v1")
+        api.include_router(router)
+    app.mount("/api/v1", api)
 
 
 def reported(folder, number, **changes):
@@ -122,11 +128,11 @@ def test_a_run_is_told_with_its_figures_and_one_without_a_report_with_what_is_kn
 
 def test_pages_follow_each_other_to_the_last(client):
     first = client.get(f"{API}?limit=2").json()
-    second = client.get(API, params={"limit": 2, "cursor": first["next_cursor"]}).json()
-    third = client.get(API, params={"limit": 2, "cursor": second["next_cursor"]}).json()
+    second = client.get(API, params={"limit": 2, "after": first["next"]}).json()
+    third = client.get(API, params={"limit": 2, "after": second["next"]}).json()
 
     assert [len(page["runs"]) for page in (first, second, third)] == [2, 2, 1]
-    assert third["next_cursor"] is None
+    assert third["next"] is None
     assert len({run["run_id"] + run["dag_id"] for page in (first, second, third) for run in page["runs"]}) == 5
 
 
@@ -139,9 +145,9 @@ def test_pages_follow_each_other_to_the_last(client):
             "since: 'yesterday' is no day: write a day such as 2026-11-22, or an instant such as 2026-11-22T05:00:00Z",
         ),
         ("?until=9999-12-31", "until: '9999-12-31' is no day: "),
-        ("?cursor=abc", "the cursor is not one that this history has given: start from the first page"),
+        ("?after=abc", "after: this is no page of this list in this order; begin with the first page"),
         ("?limit=0", ""),
-        ("?limit=501", ""),
+        ("?limit=1001", ""),
         ("?format=xlsx", ""),
         (f"?q={'x' * 201}", ""),
     ],
@@ -263,7 +269,7 @@ def test_reports_are_listed_and_given_as_they_were_written(client, tmp_path):
 
     assert report.json()["run"]["run_id"] == run_id
     assert report.headers["content-security-policy"].startswith("sandbox ")
-    assert client.get("/api/v1/reports/drs.shop/never").json() == {"detail": "run never of drs.shop has no report"}
+    assert client.get("/api/v1/reports/drs.shop/never").json()["detail"] == ("run never of drs.shop has no report")
     assert client.get(f"/api/v1/reports/drs.secret/{a_record(5).run_id}").status_code == 403
 
 
@@ -294,7 +300,7 @@ def test_links_of_the_page_keep_what_is_asked_for(client):
     assert "api/v1/history?format=csv&plan=shop&q=a%26b%3Cc" in text
 
     text = html.unescape(client.get("/history?plan=shop&limit=1").text)
-    (following,) = re.findall(r'href="history(\?[^"]*cursor=[^"]*)" rel="next"', text)
+    (following,) = re.findall(r'href="history(\?[^"]*after=[^"]*)" rel="next"', text)
     assert "plan=shop" in following
     again = client.get(f"/history{following}").text
     assert "First page" in again

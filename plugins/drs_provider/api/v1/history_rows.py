@@ -59,13 +59,13 @@ class HistoryRun(BaseModel):
 class HistoryAnswer(BaseModel):
     """A page of the history.
 
-    ``next_cursor`` goes into ``cursor`` for the next page; null: there is none. ``pending``: runs whose reports are not
+    ``next`` goes into ``after`` for the next page; null: there is none. ``pending``: runs whose reports are not
     read yet, which are shown as Airflow knows them. ``problem``: why the reports cannot be read; empty: they can.
     """
 
     runs: list[HistoryRun]
+    next: str | None
     total: int
-    next_cursor: str | None
     pending: int
     left_out: int
     problem: str

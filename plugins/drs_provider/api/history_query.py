@@ -1,13 +1,14 @@
 """What somebody asks the history for, from a request's query; a form sends empty fields for what is not set."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import HTTPException, Query
+from fastapi import Query
 
+from drs_provider.api.problems import RequestRefused
 from drs_provider.rules.history.query import NEWEST_FIRST, ORDERS, HistoryQuery, read_day
 
-_UNPROCESSABLE: Final = 422
 _LONGEST: Final = 200
 """Characters of a field that somebody types."""
 
@@ -30,7 +31,7 @@ def asked_query(  # noqa: PLR0917  (the fields of a query)
     """Read which runs, in which order."""
     order = sort or NEWEST_FIRST
     if order not in ORDER_WORDS:
-        raise HTTPException(_UNPROCESSABLE, f"sort: {order!r} is none of {', '.join(ORDER_WORDS)}")
+        raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, f"sort: {order!r} is none of {', '.join(ORDER_WORDS)}")
     return HistoryQuery(
         plans=_names(plan),
         modes=_names(mode),
@@ -53,4 +54,4 @@ def _instant(field: str, text: str, *, is_end: bool = False) -> datetime | None:
     try:
         return read_day(text, is_end=is_end)
     except ValueError as error:
-        raise HTTPException(_UNPROCESSABLE, f"{field}: {error}") from None
+        raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{field}: {error}") from None

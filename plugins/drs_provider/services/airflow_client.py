@@ -24,6 +24,7 @@ from drs_provider.services.airflow_api import (
     AirflowUnreachable,
     AlreadySo,
     DagRunRecord,
+    LoginRefused,
     NotAllowed,
     NotThere,
     OrderToRun,
@@ -55,10 +56,6 @@ RIGHTS: Mapping[str, str] = {
 
 class NotAirflow(AirflowError):
     """Somebody answered, who is not Airflow 3's API."""
-
-
-class LoginRefused(AirflowError):
-    """Airflow does not know this user, password or token."""
 
 
 Body = dict[str, Any]

@@ -1,0 +1,46 @@
+"""Plans and groups as somebody would write them into a file, checked with everything else in the plans folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drs_provider.plan.loader import Library, RunnablePlan, contents_of, read_contents
+from drs_provider.plan.problems import Problem
+from drs_provider.services.groups.files import file_in
+
+NEW_FILE: Final = "posted.yaml"
+"""The file that a text counts as which is of none."""
+
+
+@dataclass(frozen=True)
+class CheckedText:
+    """What a text holds, and what is wrong with it; problems of other files only where the text makes them.
+
+    :param path: of the file that the text counts as
+    """
+
+    path: Path
+    plans: tuple[RunnablePlan, ...]
+    problems: tuple[Problem, ...]
+
+
+def check_text(text: str, folder: Path, before: Library, file: str | None = None) -> CheckedText:
+    """Check a text as ``drs validate`` checks a file; nothing is written.
+
+    :param folder: the plans folder; where there is none the text stands alone
+    :param before: what the folder holds now
+    :param file: the file that it would be, below the folder; None: a new one
+    :raises PathRefusedError: the file is none of the folder
+    """
+    path = file_in(folder, file) if file else folder / NEW_FILE
+    contents = contents_of(folder) if folder.is_dir() else []
+    others = [(other, content) for other, content in contents if other != path]
+    known = {(problem.path, problem.what) for problem in before.problems}
+    library = read_contents([*others, (path, text.encode("utf-8", "surrogatepass"))])
+    return CheckedText(
+        path,
+        plans=tuple(plan for plan in {**library.contested, **library.plans}.values() if plan.path == path),
+        problems=tuple(
+            problem for problem in library.problems if problem.path == path or (problem.path, problem.what) not in known
+        ),
+    )
