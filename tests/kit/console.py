@@ -51,6 +51,7 @@ class FakeAccount:
     region: str = "us-west-2"
     servers: list = field(default_factory=list)
     instances: list = field(default_factory=list)
+    points: list = field(default_factory=list)
     error: Exception | None = None
     calls: list = field(default_factory=list)
 
@@ -71,6 +72,12 @@ class FakeAccount:
         self.calls.append(server_id)
         return {"timestamp": "2026-11-22T05:05:00Z"}
 
+    def recovery_snapshots(self, server_id):
+        self.calls.append(f"points of {server_id}")
+        if self.error:
+            raise self.error
+        return tuple(self.points)
+
 
 @dataclass
 class Console:
@@ -86,11 +93,14 @@ class Console:
     audit: list = field(default_factory=list)
     now: datetime = NOW
     more: tuple = ()
+    settings: dict = field(default_factory=dict)
 
     def __post_init__(self):
         def hook_of(target: Target):
             return self.accounts[target.aws_conn_id, target.region]
 
+        reports = self.plans.parent / "reports"
+        index = HistoryIndex(lambda: reports)
         self.inventory = Inventory(hook_of, lambda: self.now)
         self.sources = ApiSources(
             access=ConsoleAccess(
@@ -107,6 +117,8 @@ class Console:
             more_accounts=lambda: self.more,
             may_write=lambda: self.may_write,
             now=lambda: self.now,
+            settings_hook=lambda target: self.settings[target.aws_conn_id, target.region],
+            past_launches=index.launches,
         )
         self.access = Access(
             may_read_run=self._may_read_run,
@@ -114,10 +126,7 @@ class Console:
             may_read_problems=lambda: True,
             may_read_runs=self._may_read_runs,
         )
-        reports = self.plans.parent / "reports"
-        self.history = HistorySources(
-            PastRunsInMemory, self.access, lambda: reports, lambda: self.now, HistoryIndex(lambda: reports)
-        )
+        self.history = HistorySources(PastRunsInMemory, self.access, lambda: reports, lambda: self.now, index)
 
     def client(self) -> TestClient:
         app = FastAPI(openapi_url=None)

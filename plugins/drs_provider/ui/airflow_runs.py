@@ -386,7 +386,7 @@ def airflow_app() -> FastAPI:
     )
     add_console(
         app,
-        console_sources(_runs, _readable_dags, plans_folder),
+        console_sources(_runs, _readable_dags, plans_folder, history.index),
         history_router(history),
         reports_router(history),
     )
