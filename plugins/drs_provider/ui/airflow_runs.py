@@ -55,6 +55,8 @@ from drs_provider.ui.history.routes import history_router, reports_router
 from drs_provider.ui.history.sources import HistorySources, PastRuns
 from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, Access, LastRun, ReadEntry, RunData, Runs, Sources
+from drs_provider.ui.run_page.airflow_rights import airflow_rights
+from drs_provider.ui.run_page.rights import add_rights
 from drs_provider.ui.xcom_values import unwrapped
 
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
@@ -378,6 +380,7 @@ def airflow_app() -> FastAPI:
     history = HistorySources(_past_runs, access, _reports_folder, _now, HistoryIndex(_reports_folder))
     add_history(app, history)
     add_orders(app, store=airflow_store, may_edit_run=requires_access_dag("PUT", DagAccessEntity.RUN))
+    add_rights(app, may_read_run=access.may_read_run, rights_of=airflow_rights)
     add_answers(
         app,
         questions=airflow_questions,

@@ -33,8 +33,18 @@ from drs_provider.ui.forecast import USUAL, Forecast, expected_end, service_ther
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
+from drs_provider.ui.run_page.parts import (
+    BoardEvent,
+    BoardOffer,
+    BoardPlace,
+    board_events,
+    board_offers,
+    places_of_wave,
+)
 from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
 from drs_provider.ui.steps import BoardStep, board_steps
+
+_GOES_ON = frozenset({WaveStatus.PREPARING, WaveStatus.LAUNCHING, WaveStatus.RUNNING_STEPS})
 
 
 class BoardServer(BaseModel):
@@ -47,6 +57,7 @@ class BoardServer(BaseModel):
     reason: str | None = None
     instance_id: str | None = None
     phase: str | None = None
+    job_id: str | None = None
 
 
 class BoardPoints(BaseModel):
@@ -58,7 +69,11 @@ class BoardPoints(BaseModel):
 
 
 class BoardWave(BaseModel):
-    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin."""
+    """One wave with its servers; failed ones first. ``goes_back``: its servers are replicated to their origin.
+
+    ``expected_seconds``: how long it is likely to take, while it goes on. ``places``: its tasks in Airflow, its jobs in
+    the AWS console.
+    """
 
     name: str
     depends_on: list[str]
@@ -75,6 +90,8 @@ class BoardWave(BaseModel):
     before: list[BoardStep] = []
     after: list[BoardStep] = []
     servers: list[BoardServer]
+    expected_seconds: float | None = None
+    places: list[BoardPlace] = []
 
 
 class BoardCause(BaseModel):
@@ -158,6 +175,8 @@ class Board(BaseModel):
     cleans_up: bool = True
     commit: BoardCommit | None = None
     next_steps: list[str] = []
+    offers: list[BoardOffer] = []
+    events: list[BoardEvent] = []
 
 
 def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: tuple[str, ...] = ()) -> Board:
@@ -174,6 +193,8 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
     phases = _phases(state, snapshot, left, forecast, now)
     for wave in waves:
         wave.phase = phases.get(wave.name)
+        if not state.is_over and wave.status in _GOES_ON and not wave.goes_back:
+            wave.expected_seconds = forecast.wave(wave.name).total_seconds()
     mode = state.mode or run.mode
     purpose = find_purpose(mode)
     cleans_up = purpose is None or purpose.cleans_up
@@ -224,6 +245,8 @@ def board_of(run: RunData, now: datetime, forecast: Forecast = USUAL, stopped: t
         cleans_up=cleans_up,
         commit=commit_of(run.dag_id, run.run_id, state),
         next_steps=next_steps_of(run.dag_id, state, preflight),
+        offers=board_offers(run, snapshot, left, state, questions),
+        events=board_events(run, snapshot, left, state),
     )
 
 
@@ -318,6 +341,7 @@ def _wave(wave: WaveState, snapshot: RunSnapshot, left: LeftDocuments, run: RunD
         before=board_steps(wave.before, left, run.classes),
         after=board_steps(wave.after, left, run.classes),
         servers=servers,
+        places=places_of_wave(run, outline, left),
     )
 
 
@@ -330,6 +354,7 @@ def _server(server: ServerState, now: datetime) -> BoardServer:
         critical=server.critical,
         reason=server.reason,
         instance_id=server.instance_id,
+        job_id=server.job_id,
         phase=phase_words(server.event) or (copied(server.on_the_way, now=now) if server.on_the_way else None) or None,
     )
 
