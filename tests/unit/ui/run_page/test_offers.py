@@ -103,20 +103,18 @@ def test_each_button_says_what_it_means():
     run = recorded("launching")
     found = {offer.title: (offer.effect, offer.right, offer.reason) for offer in board(run).offers}
 
+    paused = (
+        "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database "
+        "continue and are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. "
+        "To continue: drs run resume shop."
+    )
+    cancelled = (
+        f"{run.run_id} of shop is cancelled, and will end as failed in Airflow; web: will not start; database: no "
+        "further job is started; DRS cannot cancel a job, so what runs is watched to its end; then a drill is "
+        "cleaned up, and the report is written."
+    )
     assert found == {
         "Skip wave web": ("Wave web is skipped when its turn comes.", "order", "may"),
-        "Pause the plan": (
-            "shop is paused: nothing new starts, no wave, no clean-up, no scheduled drill. DRS jobs of database "
-            "continue and are judged after the resume; Airflow pauses plans, not runs: another run of it waits too. "
-            "To continue: drs run resume shop.",
-            "pause",
-            "none",
-        ),
-        "Cancel the run": (
-            f"{run.run_id} of shop is cancelled, and will end as failed in Airflow; web: will not start; database: no "
-            "further job is started; DRS cannot cancel a job, so what runs is watched to its end; then a drill is "
-            "cleaned up, and the report is written.",
-            "order",
-            "may",
-        ),
+        "Pause the plan": (paused, "pause", "none"),
+        "Cancel the run": (cancelled, "order", "may"),
     }

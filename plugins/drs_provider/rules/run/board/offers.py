@@ -99,7 +99,7 @@ def _of_waves(run: RunView) -> Iterator[Offer]:
         if past := _allowed(verbs.go_on_past, run, wave):
             effect = _sentence(past.message)
             yield Offer("continue", f"Go on past wave {wave.name}", effect, "must", wave.name, is_grave=True)
-        if run.is_active and _allowed(verbs.skipped_tasks, run, wave):
+        if run.is_active and _allowed(verbs.skipped_tasks, run, wave) is not None:
             effect = _sentence(verbs.skipped_message(run, wave))
             yield Offer("skip", f"Skip wave {wave.name}", effect, "may", wave.name, is_grave=True)
 
