@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Response
 from pydantic import BaseModel
 
-from drs_provider.ui.pages import PRIVATE
+from drs_provider.api.problems import PRIVATE
 
 
 class RunRightsView(BaseModel):
