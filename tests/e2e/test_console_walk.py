@@ -17,7 +17,7 @@ from demo.ports import any_port
 from demo.stack import Settings
 from tests.e2e.conftest import HERE, Standing
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+pytestmark = [pytest.mark.timeout(900), pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
 
 PLANS = {
     "spare.yaml": """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.api.sources import ApiSources
+from drs_provider.exceptions import AccessDenied
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.history.index import HistoryIndex
@@ -117,7 +118,7 @@ class Console:
             more_accounts=lambda: self.more,
             may_write=lambda: self.may_write,
             now=lambda: self.now,
-            settings_hook=lambda target: self.settings[target.aws_conn_id, target.region],
+            settings_hook=self._settings_hook,
             past_launches=index.launches,
         )
         self.access = Access(
@@ -127,6 +128,11 @@ class Console:
             may_read_runs=self._may_read_runs,
         )
         self.history = HistorySources(PastRunsInMemory, self.access, lambda: reports, lambda: self.now, index)
+
+    def _settings_hook(self, target: Target):
+        if (target.aws_conn_id, target.region) not in self.settings:
+            raise AccessDenied("GetLaunchConfiguration", "AccessDenied", "nobody may look")
+        return self.settings[target.aws_conn_id, target.region]
 
     def client(self) -> TestClient:
         app = FastAPI(openapi_url=None)

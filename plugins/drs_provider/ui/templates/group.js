@@ -208,7 +208,7 @@ async function preview() {
   const wanted = definition();
   const { ok, found } = await ask("POST", "protection-groups/resolve", wanted);
   if (!ok) { say(...problems(found)); return; }
-  const { lines } = await launchFindings(wanted);
+  const { lines } = wanted.launch || wanted.drill_launch ? await launchFindings(wanted) : { lines: [] };
   say(
     ...[...found.conflicts, ...found.problems].map((text) => ({ text, bad: true })),
     ...(found.account ? [found.account] : []),
