@@ -134,7 +134,7 @@ def test_a_conflict_is_met_and_mended_before_a_group_is_created(console, tmp_pat
         tmp_path,
         "group",
         """
-        await until(() => page().getElementById("editor"));
+        await until(() => page().readyState === "complete" && page().getElementById("editor"));
         type("name", "new"); type("region", "us-west-2"); type("find", "00000003");
         await press("Add");
         await press("Save");
