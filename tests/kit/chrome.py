@@ -66,12 +66,12 @@ class Tab:
         self.until("document.readyState === 'complete'")
 
     def until(self, script, seconds=PATIENCE):
-        """Wait until a script gives something true, and return it."""
+        """Wait until a script gives something true, such as an element."""
         give_up = time.monotonic() + seconds
         while True:
             try:
-                if found := self.run(script):
-                    return found
+                if self.run(f"Boolean({script})"):
+                    return
             except AssertionError:  # the page was just exchanged
                 if time.monotonic() > give_up:
                     raise
