@@ -177,7 +177,7 @@ function offersOf(wanted) {
 function askFirst(offer) {
   chosen = offer;
   element("sure-title").textContent = offer.title;
-  element("sure-effect").textContent = offer.effect;
+  element("sure-effect").textContent = `What it means: ${offer.effect}`;
   element("sure-failback").hidden = !offer.stops_failback;
   element("sure-failback").querySelector("span").textContent = `End failbacks too. ${offer.stops_failback}`;
   element("sure-stops").checked = false;
