@@ -21,7 +21,6 @@ from statistics import median
 from typing import Any, Final
 
 import httpx
-import psutil
 import yaml
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.api.sources import ApiSources
@@ -265,12 +264,18 @@ def _hour(client: Any, sources: ApiSources, clock: _Clock, address: str) -> dict
         client.get("/servers")
         _settle(sources)
         client.get("/servers")
-        memory.append(psutil.Process().memory_info().rss / 2**20)
+        memory.append(_resident())
     asked = _calls(address) - calls
     return {
         "calls_a_refresh": {name: count / refreshes for name, count in asked.items()},
         "memory_mib_after_1_10_20": [memory[0], *memory[9::10]],
     }
+
+
+def _resident() -> float:
+    """Return the MiB of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _settle(sources: ApiSources) -> None:
