@@ -1,11 +1,16 @@
 """What an installation decides: Airflow's configuration says it, and an environment variable goes before it."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 _NO_FERNET_KEY: Final = "{FERNET_KEY}"
 """What Airflow's SDK reads where no airflow.cfg holds a key yet: the same text everywhere, so it is no secret."""
+
+_REFRESH_SECONDS: Final = 30
+_SHORTEST_REFRESH: Final = 10
+_LONGEST_REFRESH: Final = 3600
 
 
 def plans_folder() -> Path | None:
@@ -91,6 +96,17 @@ def inventory_accounts() -> tuple[tuple[str, str], ...]:
     entries = (entry.strip() for entry in _setting("inventory").split(","))
     parted = (entry.rpartition("/") if "/" in entry else (entry, "", "") for entry in entries if entry)
     return tuple(dict.fromkeys((connection.strip(), region.strip()) for connection, _, region in parted))
+
+
+def inventory_refresh() -> timedelta:
+    """Return how old the inventory of the console may grow while somebody looks at it, before AWS is asked again.
+
+    ``DRS_INVENTORY_REFRESH``, else ``[drs] inventory_refresh`` of Airflow's configuration, in seconds from 10 to 3600;
+    30 where neither is set, or is no such number.
+    """
+    word = _setting("inventory_refresh").strip()
+    seconds = int(word) if word.isdecimal() else _REFRESH_SECONDS
+    return timedelta(seconds=min(max(seconds, _SHORTEST_REFRESH), _LONGEST_REFRESH))
 
 
 def may_edit_plans() -> bool:

@@ -36,6 +36,7 @@ def get_provider_info() -> dict[str, Any]:
             "drill_resources",
             "tagged_networks",
             "quick",
+            "console",
             "session",
         ),
         "operators": _modules(
@@ -147,6 +148,16 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "aws_default/us-west-2, retail/eu-west-1",
                         "default": "",
+                    },
+                    "inventory_refresh": {
+                        "description": (
+                            "Seconds that the console's inventory of source servers may grow old while somebody looks "
+                            "at it, before AWS is asked again; 10 to 3600. DRS_INVENTORY_REFRESH goes before it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": "120",
+                        "default": "30",
                     },
                     "edit_plans": {
                         "description": (

@@ -11,6 +11,7 @@ from drs_provider.api.plan_sources import PlanSources
 from drs_provider.api.run_desk import Steering
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.routers import api_routers
+from drs_provider.exceptions import AccessDenied
 from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.history.index import HistoryIndex
@@ -52,6 +53,7 @@ class FakeAccount:
     region: str = "us-west-2"
     servers: list = field(default_factory=list)
     instances: list = field(default_factory=list)
+    points: list = field(default_factory=list)
     error: Exception | None = None
     calls: list = field(default_factory=list)
 
@@ -71,6 +73,12 @@ class FakeAccount:
     def newest_recovery_snapshot(self, server_id):
         self.calls.append(server_id)
         return {"timestamp": "2026-11-22T05:05:00Z"}
+
+    def recovery_snapshots(self, server_id):
+        self.calls.append(f"points of {server_id}")
+        if self.error:
+            raise self.error
+        return tuple(self.points)
 
 
 @dataclass
@@ -95,11 +103,14 @@ class Console:
     """What preflight finds without a run: called with plan, library and form."""
     stopped: tuple = ()
     slept: list = field(default_factory=list)
+    settings: dict = field(default_factory=dict)
 
     def __post_init__(self):
         def hook_of(target: Target):
             return self.accounts[target.aws_conn_id, target.region]
 
+        reports = self.plans.parent / "reports"
+        index = HistoryIndex(lambda: reports)
         self.inventory = Inventory(hook_of, lambda: self.now)
         self.sources = ApiSources(
             access=ConsoleAccess(
@@ -116,6 +127,8 @@ class Console:
             more_accounts=lambda: self.more,
             may_write=lambda: self.may_write,
             now=lambda: self.now,
+            settings_hook=self._settings_hook,
+            past_launches=index.launches,
         )
         self.access = Access(
             may_read_run=self._may_read_run,
@@ -123,11 +136,7 @@ class Console:
             may_read_problems=lambda: True,
             may_read_runs=self._may_read_runs,
         )
-        reports = self.plans.parent / "reports"
-        self.history = HistorySources(
-            self._past_runs, self.access, lambda: reports, lambda: self.now, HistoryIndex(lambda: reports)
-        )
-
+        self.history = HistorySources(self._past_runs, self.access, lambda: reports, lambda: self.now, index)
         self.plan_sources = PlanSources(
             api=self.sources,
             history=self.history,
@@ -150,6 +159,11 @@ class Console:
             sleep=self._sleep,
             monotonic=lambda: float(sum(self.slept)),
         )
+
+    def _settings_hook(self, target: Target):
+        if (target.aws_conn_id, target.region) not in self.settings:
+            raise AccessDenied("GetLaunchConfiguration", "AccessDenied", "nobody may look")
+        return self.settings[target.aws_conn_id, target.region]
 
     def client(self) -> TestClient:
         app = FastAPI(openapi_url=None)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from drs_provider.configuration import (
     default_notifications,
     installation,
     inventory_accounts,
+    inventory_refresh,
     may_edit_plans,
     may_reach_loopback,
     plans_folder,
@@ -155,6 +157,15 @@ def test_accounts_of_the_inventory_are_connections_with_regions(said, accounts, 
     assert inventory_accounts() == accounts
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("", 30), ("10", 10), ("3600", 3600), ("9", 10), ("3601", 3600), ("soon", 30), ("-5", 30)]
+)
+def test_the_inventory_grows_old_within_bounds(said, seconds, environment):
+    environment.setenv("DRS_INVENTORY_REFRESH", said)
+
+    assert inventory_refresh() == timedelta(seconds=seconds)
+
+
 READERS = {
     "plans_folder": lambda: str(plans_folder() or ""),
     "reports": lambda: reports_location().removeprefix("file://"),
@@ -165,6 +176,7 @@ READERS = {
     "prices": lambda: str(prices_file() or ""),
     "answer_links": answer_links,
     "inventory": lambda: ",".join(f"{connection}/{region}" for connection, region in inventory_accounts()),
+    "inventory_refresh": lambda: str(int(inventory_refresh().total_seconds())),
     "edit_plans": lambda: str(may_edit_plans()),
     "recovery_managers": recovery_managers,
 }
@@ -195,6 +207,8 @@ def read(tmp_path_factory):
 
 
 def _word(name, place):
+    if name == "inventory_refresh":
+        return {"file": "45", "airflows": "46", "own": "47"}[place]
     return str(place == "airflows") if name in {"allow_loopback", "edit_plans"} else f"/{name}-of-{place}"
 
 

@@ -10,6 +10,7 @@ from drs_provider.api.bounds import RequestBounds
 from drs_provider.api.problems import RESPONSES, add_problem_handlers, with_problem_type
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import protection_groups_router
+from drs_provider.api.v1.server_details import launch_choices_router, server_details_router
 from drs_provider.api.v1.source_servers import source_servers_router
 
 PREFIX: Final = "/api/v1"
@@ -42,7 +43,13 @@ def create_api(sources: ApiSources, *more: APIRouter) -> FastAPI:
         document["servers"] = [{"url": str(request.scope.get("root_path") or "/")}]
         return document
 
-    for router in (source_servers_router(sources), protection_groups_router(sources), *more):
+    own = (
+        source_servers_router(sources),
+        server_details_router(sources),
+        protection_groups_router(sources),
+        launch_choices_router(sources),
+    )
+    for router in (*own, *more):
         app.include_router(router)
     return app
 

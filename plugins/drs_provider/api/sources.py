@@ -4,16 +4,22 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends
 
 from drs_provider.api.access import ConsoleAccess
 from drs_provider.plan.loader import Library, holds_plans
+from drs_provider.rules.inventory.past_launches import PastLaunches
+from drs_provider.rules.inventory.views import NOTHING_KNOWN
+from drs_provider.rules.run.roster import Target
 from drs_provider.services.groups.catalog import GroupCatalog, catalog_of, read_catalog
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.survey import InventorySurvey, survey, targets_of_inventory
 from drs_provider.services.inventory.cache import Inventory
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.console import ConsoleHook
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,8 @@ class ApiSources:
     """What the server gives to the API.
 
     ``drawn_library`` is a FastAPI dependency: it gives what reads the plans from their DAGs, for a server that has no
-    plan files. ``more_accounts`` are the accounts and Regions of the settings.
+    plan files. ``more_accounts`` are the accounts and Regions of the settings. ``past_launches`` says what the reports
+    of past runs say of servers. ``settings_hook`` makes what asks for launch settings, and for what there is to choose.
     """
 
     access: ConsoleAccess
@@ -31,6 +38,8 @@ class ApiSources:
     more_accounts: Callable[[], tuple[tuple[str, str], ...]]
     may_write: Callable[[], bool]
     now: Callable[[], datetime]
+    settings_hook: "Callable[[Target], ConsoleHook]"
+    past_launches: Callable[[], PastLaunches] = lambda: NOTHING_KNOWN
     latest_survey: list[InventorySurvey] = field(default_factory=list)
 
     def catalog(self) -> Callable[..., GroupCatalog]:
@@ -58,10 +67,11 @@ class ApiSources:
     def look(self, catalog: GroupCatalog) -> InventorySurvey:
         """Look at the inventory; where neither it nor the groups have changed, nothing is compared again."""
         states = self.inventory.look(targets_of_inventory(catalog, self.more_accounts()))
+        past = self.past_launches()
         last = self.latest_survey[-1] if self.latest_survey else None
-        if last is not None and last.catalog is catalog and last.is_of(states):
+        if last is not None and last.catalog is catalog and last.is_of(states, past):
             return replace(last, states=states)
-        found = survey(states, catalog)
+        found = survey(states, catalog, past)
         self.latest_survey[:] = [found]
         return found
 

@@ -115,7 +115,7 @@ def _instant(option: str, text: str | None, *, is_end: bool = False) -> datetime
 
 
 def _rows(location: str) -> "Iterator[HistoryRow]":
-    from drs_provider.services.history.stored import list_reports, read_stored_row
+    from drs_provider.services.history.stored import list_reports, read_stored
 
     home = location.removeprefix("file://")
     folder: Any = Path(home)
@@ -124,8 +124,8 @@ def _rows(location: str) -> "Iterator[HistoryRow]":
 
         folder = ObjectStoragePath(location)
     for report in list_reports(folder):
-        if row := read_stored_row(folder, report):
-            yield row
+        if found := read_stored(folder, report):
+            yield found.row
 
 
 def _cells(row: "HistoryRow") -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -31,6 +32,9 @@ LONGEST_PAGE: Final = 1000
 
 MOST_NAMED_INSTANCES = 100
 """Instance ids that DescribeInstanceStatus takes by name."""
+
+MOST_POINTS: Final = 100
+"""Recovery points of a server that are listed for people, the newest ones."""
 
 SIDE_BY_SIDE: Final = 8
 """Calls that are made at a time where there is one for each thing."""
@@ -134,6 +138,14 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
         filters = {"toDateTime": before.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")} if before else {}
         pages = self._pages("describe_recovery_snapshots", sourceServerID=server_id, order="DESC", filters=filters)
         return next((item for item in pages if item.get("timestamp")), None)
+
+    def recovery_snapshots(self, server_id: str, *, most: int = MOST_POINTS) -> tuple[Answer, ...]:
+        """Return the newest points in time of a server that can be recovered, the newest first.
+
+        :param most: how many at most; DRS may have hundreds
+        """
+        pages = self._pages("describe_recovery_snapshots", sourceServerID=server_id, order="DESC")
+        return tuple(islice((item for item in pages if item.get("timestamp")), most))
 
     def unprotect(self, instance_ids: Sequence[str]) -> None:
         """Switch EC2 termination protection off: DRS cannot replace an instance that has it."""

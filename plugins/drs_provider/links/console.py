@@ -1,29 +1,10 @@
 """Links from a task to what it works on in the AWS console."""
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from airflow.sdk import BaseOperator, BaseOperatorLink
 
-CONSOLE_DOMAINS: Mapping[str, str] = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-}
-
-
-def console_url(path: str, *, region: str) -> str:
-    """Return the address of a page of the DRS console; empty for a partition without a public console."""
-    domain = CONSOLE_DOMAINS.get(partition_of(region))
-    return f"https://{region}.{domain}/drs/home?region={region}#/{path}" if domain else ""
-
-
-def partition_of(region: str) -> str:
-    """Return the AWS partition of a Region, from how the Region is named."""
-    for prefix, partition in {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso": "aws-iso"}.items():
-        if region.startswith(prefix):
-            return partition
-    return "aws"
+from drs_provider.rules.aws_console import console_url
 
 
 class _DrsLink(BaseOperatorLink):

@@ -58,6 +58,8 @@ from drs_provider.ui.console.app import add_console
 from drs_provider.ui.history.airflow_history import AirflowHistory
 from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, LastRun, ReadEntry, RunData, Runs, Sources
+from drs_provider.ui.run_page.airflow_rights import airflow_rights
+from drs_provider.ui.run_page.rights import add_rights
 from drs_provider.ui.xcom_values import unwrapped
 
 _XCOM_KEYS = tuple({document.KEY for document in DOCUMENTS if document.PLACE == "xcom"})
@@ -381,13 +383,14 @@ def airflow_app() -> FastAPI:
     history = HistorySources(_past_runs, access, _reports_folder, _now, HistoryIndex(_reports_folder))
     add_history(app, history)
     add_orders(app, store=airflow_store, may_edit_run=requires_access_dag("PUT", DagAccessEntity.RUN))
+    add_rights(app, may_read_run=access.may_read_run, rights_of=airflow_rights)
     add_answers(
         app,
         questions=airflow_questions,
         key=lambda: conf.get("api", "secret_key", fallback=""),
         now=_now,
     )
-    console = console_sources(_runs, _readable_dags, plans_folder)
+    console = console_sources(_runs, _readable_dags, plans_folder, history.index)
     add_console(app, console, *api_routers(plan_sources(console, history, access, _runs), airflow_steering(access)))
     return app
 

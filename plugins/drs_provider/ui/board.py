@@ -32,12 +32,22 @@ from drs_provider.rules.run.state import (
 from drs_provider.rules.run.state.prepared import is_starting, prepared_count, why_it_waits
 from drs_provider.rules.run.timing import JOB_DURATION
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
-from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, run_so_far, service_there_at
+from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, expected_lengths, run_so_far, service_there_at
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData
+from drs_provider.ui.run_page.parts import (
+    BoardEvent,
+    BoardOffer,
+    BoardPlace,
+    board_events,
+    board_offers,
+    places_of_wave,
+)
 from drs_provider.ui.stages import BoardKept, final_stage, kept_drill, preflight_stage
 from drs_provider.ui.steps import BoardStep, board_steps
+
+_GOES_ON = frozenset({WaveStatus.PREPARING, WaveStatus.LAUNCHING, WaveStatus.RUNNING_STEPS})
 
 
 class BoardServer(BaseModel):
@@ -50,6 +60,7 @@ class BoardServer(BaseModel):
     reason: str | None = None
     instance_id: str | None = None
     phase: str | None = None
+    job_id: str | None = None
 
 
 class BoardPoints(BaseModel):
@@ -65,6 +76,8 @@ class BoardWave(BaseModel):
 
     ``starts``: it starts instances that were launched stopped, and ``phase`` says how far they are, not what DRS does.
     ``waits``: when it starts those that are launched ahead of its turn.
+    ``expected_seconds``: how long it is likely to take, while it goes on. ``places``: its tasks in Airflow, its jobs in
+    the AWS console.
     """
 
     name: str
@@ -84,6 +97,8 @@ class BoardWave(BaseModel):
     before: list[BoardStep] = []
     after: list[BoardStep] = []
     servers: list[BoardServer]
+    expected_seconds: float | None = None
+    places: list[BoardPlace] = []
 
 
 class BoardCause(BaseModel):
@@ -167,6 +182,8 @@ class Board(BaseModel):
     cleans_up: bool = True
     commit: BoardCommit | None = None
     next_steps: list[str] = []
+    offers: list[BoardOffer] = []
+    events: list[BoardEvent] = []
 
 
 def board_of(run: RunData, now: datetime, forecasts: Forecasts = USUAL, stopped: tuple[str, ...] = ()) -> Board:
@@ -182,9 +199,12 @@ def board_of(run: RunData, now: datetime, forecasts: Forecasts = USUAL, stopped:
     waves = [_wave(wave, snapshot, left, run, now) for wave in state.waves]
     so_far = run_so_far(state, snapshot, left)
     phases = _phases(state, snapshot, left, forecasts.of(is_ahead=so_far.is_ahead), now)
+    lengths = expected_lengths(so_far, forecasts)
     for wave in waves:
         wave.phase = phases.get(wave.name)
         wave.waits = None if state.is_over or (found := state.wave(wave.name)) is None else why_it_waits(found, state)
+        if not state.is_over and wave.status in _GOES_ON and not wave.goes_back:
+            wave.expected_seconds = lengths[wave.name].total_seconds()
     mode = state.mode or run.mode
     purpose = find_purpose(mode)
     cleans_up = purpose is None or purpose.cleans_up
@@ -235,6 +255,8 @@ def board_of(run: RunData, now: datetime, forecasts: Forecasts = USUAL, stopped:
         cleans_up=cleans_up,
         commit=commit_of(run.dag_id, run.run_id, state),
         next_steps=next_steps_of(run.dag_id, state, preflight),
+        offers=board_offers(run, snapshot, left, state, questions),
+        events=board_events(run, snapshot, left, state),
     )
 
 
@@ -349,6 +371,7 @@ def _wave(wave: WaveState, snapshot: RunSnapshot, left: LeftDocuments, run: RunD
         before=board_steps(wave.before, left, run.classes),
         after=board_steps(wave.after, left, run.classes),
         servers=servers,
+        places=places_of_wave(run, outline, left),
     )
 
 
@@ -361,6 +384,7 @@ def _server(server: ServerState, now: datetime) -> BoardServer:
         critical=server.critical,
         reason=server.reason,
         instance_id=server.instance_id,
+        job_id=server.job_id,
         phase=phase_words(server.event) or (copied(server.on_the_way, now=now) if server.on_the_way else None) or None,
     )
 

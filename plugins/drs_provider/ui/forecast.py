@@ -155,6 +155,14 @@ def expected_end(run: RunSoFar, forecasts: Forecasts, now: datetime) -> datetime
     return base + found.total if found.ends else None
 
 
+def expected_lengths(run: RunSoFar, forecasts: Forecasts) -> dict[str, timedelta]:
+    """Say how long every wave is likely to take from its turn to its end, without the people who are asked in it."""
+    waves = [wave for wave in run.state.waves if wave.status is not WaveStatus.SKIPPED]
+    quotas = run.preflight.quotas if run.preflight else {}
+    expected = timetable(_loads(run, waves, forecasts.of(is_ahead=run.is_ahead)), quotas=quotas)
+    return {wave.name: expected.length(wave.name) for wave in waves}
+
+
 def _loads(run: RunSoFar, waves: Sequence[WaveState], forecast: Forecast) -> list[WaveLoad]:
     above = among({wave.name: wave.depends_on for wave in run.state.waves}, [wave.name for wave in waves])
     found = run.preflight.chosen_waves if run.preflight else {}

@@ -49,7 +49,10 @@ def console(tmp_path: Path) -> Console:
     (plans / "shop.yaml").write_text(SHOP.replace("TEXT", f'"{EVIL}"'))
     (plans / "other.yaml").write_text(OTHER)
     servers = [server(1, "db1"), server(2, "db2"), server(3, EVIL, **{EVIL: EVIL}), server(4, "web1")]
-    return Console(plans, {("aws_default", "us-west-2"): FakeAccount(servers=servers)})
+    return Console(plans, {("aws_default", "us-west-2"): FakeAccount(servers=servers, points=[POINT])})
+
+
+POINT = {"timestamp": "2026-11-22T05:05:00Z", "snapshotID": "pit-1"}
 
 
 def driven(console, tmp_path, path, steps):
@@ -131,7 +134,7 @@ def test_a_conflict_is_met_and_mended_before_a_group_is_created(console, tmp_pat
         tmp_path,
         "group",
         """
-        await until(() => page().getElementById("editor"));
+        await until(() => page().readyState === "complete" && page().getElementById("editor"));
         type("name", "new"); type("region", "us-west-2"); type("find", "00000003");
         await press("Add");
         await press("Save");
@@ -181,15 +184,17 @@ def test_who_was_slower_is_told_what_has_changed(console, tmp_path):
     assert "description: faster" in (console.plans / "other.yaml").read_text()
 
 
-def test_the_list_asks_for_a_recovery_point_and_searches_in_its_frame(console, tmp_path):
+def test_a_server_has_a_page_with_its_recovery_points_and_the_list_searches_in_its_frame(console, tmp_path):
     lines = driven(
         console,
         tmp_path,
         "servers",
         """
         await until(() => page().querySelectorAll("tbody tr").length === 4);
-        page().querySelector("button[data-point]").click();
-        log((await until(() => /recovery point: /.exec(page().body.textContent)))[0]);
+        page().querySelector("tbody a[href^='server?']").click();
+        log(await until(() => page().querySelector("#points td") && "points"));
+        page().querySelector("a[href='servers']").click();
+        await until(() => page().querySelectorAll("tbody tr").length === 4);
         page().querySelector("input[name=q]").value = "web1";
         await press("Filter");
         await until(() => page().querySelectorAll("tbody tr").length === 1);
@@ -197,4 +202,4 @@ def test_the_list_asks_for_a_recovery_point_and_searches_in_its_frame(console, t
         """,
     )
 
-    assert lines == ["recovery point: ", "web1"]
+    assert lines == ["points", "web1"]

@@ -276,6 +276,7 @@ ROUTES = {
     "GET /plans.json": {ID},
     "GET /plans": {ID},
     "GET /runs/{dag_id}/{run_id}/board": {OF_RUN},
+    "GET /runs/{dag_id}/{run_id}/rights": {OF_RUN},
     "GET /runs/{dag_id}/{run_id}/left/{task_id}/{key}": {OF_RUN},
     "GET /runs/{dag_id}/{run_id}": {OF_RUN},
     "GET /reports/{dag_id}/{run_id}/{name}": {OF_RUN},
@@ -290,6 +291,11 @@ ROUTES = {
     "GET /api/v1/accounts": {READ},
     "GET /api/v1/source-servers": {READ},
     "GET /api/v1/source-servers/{server_id}": {READ},
+    "GET /api/v1/source-servers/{server_id}/recovery-points": {READ},
+    "GET /api/v1/source-servers/{server_id}/runs": {READ},
+    "GET /api/v1/source-servers/{server_id}/launch-settings": {READ},
+    "GET /api/v1/launch-choices": {READ, EDIT},
+    "POST /api/v1/protection-groups/check-launch": {READ, EDIT},
     "GET /api/v1/protection-groups": {READ},
     "POST /api/v1/protection-groups/resolve": {READ, EDIT},
     "GET /api/v1/protection-groups/{name}": {READ},
@@ -303,6 +309,7 @@ ROUTES = {
     "GET /api/v1/reports/{dag_id}/{run_id}": {OF_RUN},
     "GET /servers": {READ},
     "GET /groups": {READ},
+    "GET /server": {READ},
     "GET /group": {READ},
 }
 

@@ -19,7 +19,7 @@ from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.survey import InventorySurvey
 from drs_provider.services.inventory.cache import AccountState
 
-View = Literal["all", "unprotected", "not-in-plan", "lagging", "not-replicating"]
+View = Literal["all", "unprotected", "not-in-plan", "lagging", "not-replicating", "never-drilled"]
 
 Tag = Annotated[list[str], Query(max_length=20, description="A tag as `KEY=VALUE`, or `KEY`; several: all of them.")]
 
@@ -83,6 +83,10 @@ class SourceServer(BaseModel):
     problems: list[str]
     last_launch: ServerLaunch | None
     instance: ServerInstance | None
+    drilled_at: datetime | None = Field(
+        description="When a drill has launched it last, by reports of runs and DRS; null: none is known."
+    )
+    recovered_at: datetime | None = Field(description="When a run has launched it for good last, in the same way.")
 
 
 class SourceServerDetail(SourceServer):
@@ -113,6 +117,8 @@ FIELDS: Final[Mapping[str, Callable[[InventoryRow], SortKey | None]]] = {
     "group": lambda row: row.groups[0] if row.groups else None,
     "plan": lambda row: row.plans[0] if row.plans else None,
     "last_launch": lambda row: launch.at.timestamp() if (launch := row.server.last_launch) and launch.at else None,
+    "drilled_at": lambda row: row.drilled_at.timestamp() if row.drilled_at else None,
+    "instance": lambda row: row.server.instance.ec2_instance_id if row.server.instance else None,
 }
 """What source servers can be sorted by."""
 
@@ -254,6 +260,8 @@ def server_of(row: InventoryRow) -> SourceServer:
             ec2_state=instance.ec2_state,
             is_drill=instance.is_drill,
         ),
+        drilled_at=row.drilled_at,
+        recovered_at=row.recovered_at,
     )
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue
 
 from drs_provider.cli.inventory.row_output import add_format, print_rows
-from drs_provider.configuration import inventory_accounts, plans_folder
+from drs_provider.configuration import inventory_accounts, plans_folder, reports_location
 from drs_provider.exceptions import UsageError
-from drs_provider.rules.inventory.views import VIEWS, InventoryRow
+from drs_provider.rules.inventory.past_launches import PastLaunches
+from drs_provider.rules.inventory.views import NOTHING_KNOWN, VIEWS, InventoryRow
 from drs_provider.rules.run.roster import Target
 
 if TYPE_CHECKING:
@@ -56,13 +57,16 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace, *, hook_of: "Callable[[Target], InventoryHook] | None" = None) -> int:
     """Ask everywhere, print, and give the exit code."""
     catalog = catalog_in(options.plans)
-    now = look_at_inventory(catalog, hook_of or aws_hook)
+    past = past_launches() if options.view == "never-drilled" else NOTHING_KNOWN
+    now = look_at_inventory(catalog, hook_of or aws_hook, past)
     rows = [row for row in now.rows if VIEWS[options.view](row)]
     rows.sort(key=lambda row: (row.server.hostname.lower(), row.server.server_id))
     print_rows([row_as_json(row) for row in rows], COLUMNS, options.format)
     silent = [state for state in now.states if state.problem]
     for state in silent:
         print(f"{state.place or state.targets[0]}: {state.problem}", file=sys.stderr)
+    if past.problem:
+        print(f"drills may be missing: {past.problem}", file=sys.stderr)
     return 1 if silent else 0
 
 
@@ -76,8 +80,25 @@ def catalog_in(folder: Path | None) -> "GroupCatalog":
     return read_catalog(folder)
 
 
-def look_at_inventory(catalog: "GroupCatalog", hook_of: "Callable[[Target], InventoryHook]") -> "InventorySurvey":
-    """Ask every account and Region now."""
+def past_launches() -> PastLaunches:
+    """Read from the reports in ``DRS_REPORTS`` which servers were launched."""
+    from airflow.sdk import ObjectStoragePath
+
+    from drs_provider.services.history.index import HistoryIndex
+
+    index = HistoryIndex(lambda: ObjectStoragePath(reports_location()))
+    index.launches()
+    index.wait(MOST_SECONDS)
+    return index.launches()
+
+
+def look_at_inventory(
+    catalog: "GroupCatalog", hook_of: "Callable[[Target], InventoryHook]", past: PastLaunches = NOTHING_KNOWN
+) -> "InventorySurvey":
+    """Ask every account and Region now.
+
+    :param past: what the reports of past runs say of servers
+    """
     from drs_provider.services.groups.survey import survey, targets_of_inventory
     from drs_provider.services.inventory.cache import Inventory
 
@@ -85,7 +106,7 @@ def look_at_inventory(catalog: "GroupCatalog", hook_of: "Callable[[Target], Inve
     if not targets:
         raise UsageError(f"{catalog.folder}: no group there names an account and Region")
     inventory = Inventory(hook_of, lambda: datetime.now(UTC))
-    return survey(inventory.look(targets, wait=MOST_SECONDS), catalog)
+    return survey(inventory.look(targets, wait=MOST_SECONDS), catalog, past)
 
 
 def row_as_json(row: InventoryRow) -> dict[str, JsonValue]:
@@ -114,6 +135,8 @@ def row_as_json(row: InventoryRow) -> dict[str, JsonValue]:
         if launch is None
         else {"kind": launch.kind, "status": launch.status, "job_id": launch.job_id, "at": _written(launch.at)},
         "instance": None if instance is None else asdict(instance),
+        "drilled_at": _written(row.drilled_at),
+        "recovered_at": _written(row.recovered_at),
     }
 
 

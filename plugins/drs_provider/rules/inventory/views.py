@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from drs_provider.formatting import duration
 from drs_provider.plan.model import ProtectionGroup
 from drs_provider.rules.inventory.membership import Membership
+from drs_provider.rules.inventory.past_launches import PastLaunch, PastLaunches, last_drill, last_recovery
 from drs_provider.rules.inventory.server import FAILBACK, NOT_LISTED, UNKNOWN, InventoryServer
 from drs_provider.rules.run.roster import Place, Target, target_of
 
@@ -17,12 +18,16 @@ STUCK: Final = frozenset({"STALLED", "DISCONNECTED", "STOPPED", "PAUSED"})
 NOT_REPLICATED: Final = frozenset({*STUCK, UNKNOWN, NOT_LISTED, "INITIATING", "INITIAL_SYNC"})
 """States in which the newest data is not there to recover: it stands still, or was never there."""
 
+NOTHING_KNOWN: Final = PastLaunches()
+"""Where nobody has read the reports of past runs."""
+
 
 @dataclass(frozen=True)
 class InventoryRow:
     """A server of the inventory with where it belongs, and what is to say of it.
 
-    ``problems`` are sentences for people; none: there is nothing to do.
+    ``problems`` are sentences for people; none: there is nothing to do. ``launches``: what past runs did with it, the
+    newest first.
     """
 
     server: InventoryServer
@@ -30,6 +35,7 @@ class InventoryRow:
     plans: tuple[str, ...]
     objective: timedelta | None
     problems: tuple[str, ...]
+    launches: tuple[PastLaunch, ...] = ()
 
     @property
     def is_unprotected(self) -> bool:
@@ -52,6 +58,27 @@ class InventoryRow:
         return bool(self.groups) and self.server.state in NOT_REPLICATED
 
     @property
+    def drilled_at(self) -> datetime | None:
+        """When a drill has launched it last: by the reports of runs, or as DRS says of its latest launch."""
+        reported, launch = last_drill(self.launches), self.server.last_launch
+        is_drill = launch is not None and launch.kind == "DRILL" and launch.status == "LAUNCHED"
+        known = [reported.at if reported else None, launch.at if launch and is_drill else None]
+        return max((at for at in known if at is not None), default=None)
+
+    @property
+    def recovered_at(self) -> datetime | None:
+        """When a run has launched it for good last, in the same way."""
+        reported, launch = last_recovery(self.launches), self.server.last_launch
+        is_recovery = launch is not None and launch.kind == "RECOVERY" and launch.status == "LAUNCHED"
+        known = [reported.at if reported else None, launch.at if launch and is_recovery else None]
+        return max((at for at in known if at is not None), default=None)
+
+    @property
+    def is_never_drilled(self) -> bool:
+        """Whether no drill is known that has launched it, though DRS lists it and it is not on its way back."""
+        return self.server.state != NOT_LISTED and self.server.direction != FAILBACK and self.drilled_at is None
+
+    @property
     def _is_above_objective(self) -> bool:
         lag = self.server.lag_seconds
         return self.objective is not None and lag is not None and lag > self.objective.total_seconds()
@@ -63,6 +90,7 @@ VIEWS: Final[Mapping[str, Callable[[InventoryRow], bool]]] = {
     "not-in-plan": lambda row: row.is_not_in_plan,
     "lagging": lambda row: row.is_lagging,
     "not-replicating": lambda row: row.is_member_without_replication,
+    "never-drilled": lambda row: row.is_never_drilled,
 }
 """Every view by its name, and whether a row belongs to it."""
 
@@ -72,10 +100,12 @@ def make_rows(
     membership: Membership,
     groups: Mapping[str, ProtectionGroup],
     places: Mapping[Target, Place],
+    past: PastLaunches = NOTHING_KNOWN,
 ) -> tuple[InventoryRow, ...]:
     """Return a row for every server, and one for every server that a group names and DRS does not list.
 
     :param places: the accounts and Regions that have answered; of others nobody knows what they lack
+    :param past: what the reports of past runs say of servers
     """
     known = {server.server_id for server in servers}
     missing = {
@@ -85,7 +115,7 @@ def make_rows(
         for member in group.servers
         if member.id not in known
     }
-    return tuple(_row(server, membership) for server in (*servers, *missing.values()))
+    return tuple(_row(server, membership, past.of(server.server_id)) for server in (*servers, *missing.values()))
 
 
 def narrowed_row(row: InventoryRow, seen: Membership) -> InventoryRow:
@@ -93,18 +123,18 @@ def narrowed_row(row: InventoryRow, seen: Membership) -> InventoryRow:
 
     :param seen: the membership without what they may not read
     """
-    found = _row(row.server, seen)
+    found = _row(row.server, seen, row.launches)
     if len(found.groups) == len(row.groups):
         return found
     said = "is in a group that you may not read too: a server belongs to one"
     return replace(found, problems=(said, *found.problems))
 
 
-def _row(server: InventoryServer, membership: Membership) -> InventoryRow:
+def _row(server: InventoryServer, membership: Membership, launches: tuple[PastLaunch, ...]) -> InventoryRow:
     groups = membership.groups.get(server.server_id, ())
     plans, objective = membership.plans_of(server.server_id), membership.objective_of(server.server_id)
     problems = tuple(_problems(server, groups, objective))
-    return InventoryRow(server, groups, plans, objective, problems)
+    return InventoryRow(server, groups, plans, objective, problems, launches)
 
 
 def _problems(server: InventoryServer, groups: Sequence[str], objective: timedelta | None) -> Iterator[str]:

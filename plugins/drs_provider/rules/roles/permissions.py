@@ -68,7 +68,12 @@ OPERATOR: Final = ConsoleRole(
     (*_READS, *_RUNS),
     ("can_read", "can_edit"),
 )
-PLAN_MANAGER: Final = ConsoleRole("DRS plan manager", "sees also what is wrong with plan files", (*_READS, *_PLANS))
+PLAN_MANAGER: Final = ConsoleRole(
+    "DRS plan manager",
+    "also changes plans and protection groups, and sees what is wrong with their files",
+    (*_READS, *_PLANS, ("can_read", "Connections"), ("can_edit", "Connections")),
+    ("can_read", "can_edit"),
+)
 RECOVERY_MANAGER: Final = ConsoleRole(
     "DRS recovery manager",
     "may also start recoveries, migrations and failbacks, and roll back, where [drs] recovery_managers names the role",

@@ -146,10 +146,11 @@ def _members(
 ) -> tuple[RosterServer, ...]:
     known = {str(source["sourceServerID"]): source for source in found.get(target_of(group), ())}
     named = [
-        _server(group, member, known.get(member.id), _settings(group, member, purpose)) for member in group.servers
+        _server(group, member, known.get(member.id), settings_of_member(group, member, purpose))
+        for member in group.servers
     ]
     names = {member.id for member in group.servers}
-    common = _settings(group, None, purpose)
+    common = settings_of_member(group, None, purpose)
     selected = [
         _server(group, Member(id=str(source["sourceServerID"])), source, common)
         for source in _selected(group, known.values())
@@ -172,7 +173,7 @@ def _server(group: ProtectionGroup, member: Member, source: Answer | None, setti
     )
 
 
-def _settings(group: ProtectionGroup, member: Member | None, purpose: Purpose) -> "Settings":
+def settings_of_member(group: ProtectionGroup, member: Member | None, purpose: Purpose) -> "Settings":
     """What the plan says of a server's launch, as plain JSON: the group's word, the member's over it, the drill's."""
     from drs_provider.rules.settings.values import effective
 

@@ -48,6 +48,11 @@ def resolve(definition: Definition, catalog: GroupCatalog, now: InventorySurvey)
     )
 
 
+def read_definition(definition: Definition) -> ProtectionGroup | None:
+    """Read a definition; None: nobody can say what it means."""
+    return _read(definition)[0]
+
+
 def new_conflicts(name: str, definition: Definition, catalog: GroupCatalog, now: InventorySurvey) -> tuple[str, ...]:
     """Say which servers a changed definition would share with another group and does not share already."""
     written = catalog.groups.get(name)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from drs_provider.rules.inventory.membership import Membership, find_membership
+from drs_provider.rules.inventory.past_launches import PastLaunches
 from drs_provider.rules.inventory.server import InventoryServer
-from drs_provider.rules.inventory.views import InventoryRow, make_rows
+from drs_provider.rules.inventory.views import NOTHING_KNOWN, InventoryRow, make_rows
 from drs_provider.rules.run.names import dag_id_of
 from drs_provider.rules.run.roster import Place, Target
 from drs_provider.services.groups.catalog import GroupCatalog
@@ -26,23 +27,31 @@ class InventorySurvey:
     membership: Membership
     places: Mapping[Target, Place]
     catalog: GroupCatalog
+    past: PastLaunches = NOTHING_KNOWN
 
-    def is_of(self, states: Iterable[AccountState]) -> bool:
-        """Whether it was made of the very same answers of the same accounts and Regions."""
+    def is_of(self, states: Iterable[AccountState], past: PastLaunches = NOTHING_KNOWN) -> bool:
+        """Whether it was made of the very same answers of the same accounts and Regions, and of the same reports."""
+        if past is not self.past:
+            return False
         now = tuple((state.targets, state.place, id(state.servers), state.asked_at is None) for state in states)
         return now == tuple(
             (state.targets, state.place, id(state.servers), state.asked_at is None) for state in self.states
         )
 
 
-def survey(states: Iterable[AccountState], catalog: GroupCatalog) -> InventorySurvey:
-    """Put the inventory beside the groups and plans."""
+def survey(
+    states: Iterable[AccountState], catalog: GroupCatalog, past: PastLaunches = NOTHING_KNOWN
+) -> InventorySurvey:
+    """Put the inventory beside the groups and plans.
+
+    :param past: what the reports of past runs say of servers
+    """
     known = tuple(states)
     groups = catalog.models
     servers = tuple(server for state in known for server in state.servers)
     membership = find_membership(groups, catalog.recovery_plans, servers, places_of(known))
-    rows = make_rows(servers, membership, groups, places_of(known, answered=True))
-    return InventorySurvey(known, servers, rows, membership, places_of(known), catalog)
+    rows = make_rows(servers, membership, groups, places_of(known, answered=True), past)
+    return InventorySurvey(known, servers, rows, membership, places_of(known), catalog, past)
 
 
 def targets_of_inventory(catalog: GroupCatalog, more: Iterable[tuple[str, str]]) -> tuple[Target, ...]:

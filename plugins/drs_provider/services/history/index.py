@@ -13,9 +13,11 @@ from threading import Event, Lock, Thread
 from typing import Any, Final
 
 from drs_provider.rules.history.row import HistoryRow, PastRun, merged, row_of_record
+from drs_provider.rules.inventory.past_launches import PastLaunches
 from drs_provider.rules.run.handover import KeptReport
-from drs_provider.services.history.report_row import row_of_kept
-from drs_provider.services.history.stored import StoredReport, list_reports, read_stored_row
+from drs_provider.services.history.launch_book import LaunchBook
+from drs_provider.services.history.report_row import ReadReport, read_kept
+from drs_provider.services.history.stored import StoredReport, list_reports, read_stored
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class HistoryIndex:
         self._most_rows, self._most_wait = most_rows, most_wait
         self._stored, self._door = _Stored(), Lock()
         self._kept: dict[tuple[str, str], tuple[object, HistoryRow | None]] = {}
+        self._book = LaunchBook()
         self._listed_at: float | None = None
         self._last_end: datetime | None = None
         self._idle = Event()
@@ -104,6 +107,13 @@ class HistoryIndex:
         found += [kept_rows.get(record.key) or row_of_record(record) for record in others]
         problem = state.problem if state.has_listed else NO_ANSWER
         return History(tuple(found), state.to_read + unread, state.left_out, problem)
+
+    def launches(self) -> PastLaunches:
+        """Say what the runs of all plans did with each server: the very same object where nothing is new."""
+        self._refresh(None)
+        with self._door:
+            state = self._stored
+            return self._book.launches(state.to_read, state.problem if state.has_listed else NO_ANSWER)
 
     def wait(self, seconds: float) -> bool:
         """Wait until everything is read, for tests and programs; tell whether it is."""
@@ -141,26 +151,32 @@ class HistoryIndex:
             stored.left_out = len(listed) - len(held)
             for gone in stored.written.keys() - places:
                 stored.written.pop(gone)
-                stored.rows.pop(gone, None)
+                self._put(gone, None)
             fresh = [report for report in held if stored.written.get(report.place) != report.written]
             stored.to_read = len(fresh)
         refused = 0
         for number, report in enumerate(fresh, 1):
             try:
-                row = read_stored_row(folder, report)
+                found = read_stored(folder, report)
             except Exception as error:  # the store's answer to this one object; it is asked for again next time
                 refused += 1
                 log.info("report %s cannot be read for the history: %r", report.place, error)
                 if refused == number == len(fresh):
                     raise
-                row, report = None, StoredReport(report.place, ())  # noqa: PLW2901
+                found, report = None, StoredReport(report.place, ())  # noqa: PLW2901
             with self._door:
                 stored.written[report.place] = report.written
                 stored.to_read = len(fresh) - number
-                if row is None:
-                    stored.rows.pop(report.place, None)
-                else:
-                    stored.rows[report.place] = row
+                self._put(report.place, found)
+
+    def _put(self, place: tuple[str, str], found: ReadReport | None) -> None:
+        """Take what a report says in place of what it said before; None: it says nothing any more."""
+        before = self._stored.rows.pop(place, None)
+        if before is not None:
+            self._book.forget(before.key)
+        if found is not None:
+            self._stored.rows[place] = found.row
+            self._book.take(found.launches)
 
     def _from_kept(
         self, records: Iterable[PastRun], kept: Kept | None
@@ -176,14 +192,21 @@ class HistoryIndex:
                     unread += kept is not None
                     continue
                 left = kept(record.dag_id, record.run_id)
-                known = (record.ended_at, row_of_kept(left, record) if left else None)
-                self._keep(record.key, known)
+                read = read_kept(left, record) if left else None
+                known = (record.ended_at, read.row if read else None)
+                self._keep(record.key, known, read)
             if known[1] is not None:
                 found[record.key] = known[1]
         return found, unread
 
-    def _keep(self, key: tuple[str, str], known: tuple[object, HistoryRow | None]) -> None:
+    def _keep(
+        self, key: tuple[str, str], known: tuple[object, HistoryRow | None], read: ReadReport | None = None
+    ) -> None:
         with self._door:
+            if self._kept.get(key):
+                self._book.forget(key)
             self._kept[key] = known
+            if read is not None:
+                self._book.take(read.launches)
             while len(self._kept) > self._most_rows:
                 self._kept.pop(next(iter(self._kept)))

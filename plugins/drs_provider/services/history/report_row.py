@@ -1,6 +1,7 @@
 """The row of the history that a stored report gives, read without the rest of it: a report may have many servers."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from sys import intern
 from typing import Final
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
@@ -8,13 +9,17 @@ from pydantic import AwareDatetime, Field, ValidationError, field_validator
 from drs_provider.report.result import Counts, ObjectiveResult, ObjectiveResults, Outcome, ReportPart
 from drs_provider.rules.history.comparison import RunDetail, WaveFigures
 from drs_provider.rules.history.row import Figure, HistoryRow, PastRun, row_of_record
+from drs_provider.rules.inventory.past_launches import PastLaunch
 from drs_provider.rules.purpose import PurposeName
 from drs_provider.rules.run.handover import KeptReport
 from drs_provider.rules.run.names import plan_behind
-from drs_provider.rules.run.state import RunStatus, ended_status
+from drs_provider.rules.run.state import RunStatus, ServerStatus, ended_status
 
 _OLDER_CLEANUPS: Final = {"done": "completed"}
 """Words of version 1 of the report, as ``older_versions`` has them."""
+
+_TRIED: Final = frozenset({ServerStatus.LAUNCHED, ServerStatus.FAILED})
+"""What became of servers that a run has tried to launch."""
 
 
 class _Parent(ReportPart):
@@ -64,16 +69,31 @@ class _Preflight(ReportPart):
     findings: tuple[_Judged, ...] = ()
 
 
+class _Server(ReportPart):
+    server_id: str
+    status: str
+    launched_at: AwareDatetime | None = None
+
+
 class _Wave(ReportPart):
     name: str
     state: str
     duration_seconds: float | None = None
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
+    servers: tuple[_Server, ...] = ()
 
 
 class _Anything(ReportPart):
     """Something that is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What the history takes of a report: its row, and what became of each server that it has tried to launch."""
+
+    row: HistoryRow
+    launches: tuple[tuple[str, PastLaunch], ...] = ()
 
 
 class ReportHead(ReportPart):
@@ -128,6 +148,29 @@ class ReportHead(ReportPart):
             part_of=f"{run.part_of.plan}, run {run.part_of.run_id}" if run.part_of else "",
         )
 
+    def read(self) -> ReadReport:
+        """Return the row, and what became of the servers."""
+        row, run = self.row(), self.run
+        return ReadReport(
+            row,
+            tuple(
+                (
+                    intern(server.server_id),
+                    PastLaunch(
+                        run.dag_id,
+                        run.run_id,
+                        row.plan,
+                        run.mode,
+                        intern(server.status),
+                        server.launched_at or run.started_at,
+                    ),
+                )
+                for wave in self.waves
+                for server in wave.servers
+                if server.status in _TRIED
+            ),
+        )
+
     def detail(self) -> RunDetail:
         """Return the row, with the figures of the waves."""
         waves = {
@@ -142,12 +185,12 @@ class ReportHead(ReportPart):
         return sum(finding.severity == "warning" for finding in self.preflight.findings)
 
 
-def read_row(text: str | bytes) -> HistoryRow:
-    """Read the row of a report's JSON.
+def read_report(text: str | bytes) -> ReadReport:
+    """Read what the history takes of a report's JSON.
 
     :raises ValueError: it is no report, or one of a later form
     """
-    return ReportHead.model_validate_json(text).row()
+    return ReportHead.model_validate_json(text).read()
 
 
 def read_detail(text: str | bytes) -> RunDetail:
@@ -162,16 +205,19 @@ def _figure(result: ObjectiveResult) -> Figure:
     return Figure(result.target_seconds, result.measured_seconds, result.outcome)
 
 
-def row_of_kept(kept: KeptReport, record: PastRun) -> HistoryRow:
-    """Give the row of a run by what it has kept of its report in Airflow; where that is shortened, without figures."""
+def read_kept(kept: KeptReport, record: PastRun) -> ReadReport:
+    """Give what the history takes of a run, by what it has kept of its report in Airflow.
+
+    Where that is shortened, it is a row without figures, and no servers.
+    """
     base = replace(row_of_record(record), result=ended_status(record.state, kept.verdict), why=kept.reason)
     if kept.report is None:
-        return base
+        return ReadReport(base)
     try:
-        row = ReportHead.model_validate(kept.report).row()
+        found = ReportHead.model_validate(kept.report).read()
     except ValidationError:
-        return base
-    return row if row.key == record.key else base
+        return ReadReport(base)
+    return found if found.row.key == record.key else ReadReport(base)
 
 
 def detail_of_kept(kept: KeptReport | None, row: HistoryRow) -> RunDetail:

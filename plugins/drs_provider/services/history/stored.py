@@ -9,8 +9,7 @@ from typing import Any
 
 from drs_provider.report.store import JSON_NAME, local, report_parts, run_folder
 from drs_provider.rules.history.comparison import RunDetail
-from drs_provider.rules.history.row import HistoryRow
-from drs_provider.services.history.report_row import read_detail, read_row
+from drs_provider.services.history.report_row import ReadReport, read_detail, read_report
 
 log = logging.getLogger(__name__)
 
@@ -76,18 +75,18 @@ def _in_store(home: Any) -> Iterator[StoredReport]:
                 yield StoredReport((plan, run), (str(facts.get("size")), *stamps))
 
 
-def read_stored_row(folder: Any, report: StoredReport) -> HistoryRow | None:
-    """Read the row of a report; None: it is none, or that of another run, or one of a later form.
+def read_stored(folder: Any, report: StoredReport) -> ReadReport | None:
+    """Read what the history takes of a report; None: it is none, or that of another run, or one of a later form.
 
     :raises Exception: what the store says
     """
     dag_name, run_name = report.place
     try:
-        row = read_row((local(folder) / dag_name / run_name / JSON_NAME).read_bytes())
+        found = read_report((local(folder) / dag_name / run_name / JSON_NAME).read_bytes())
     except ValueError as error:
         log.info("report %s of %s is left out of the history: %s", run_name, dag_name, str(error).splitlines()[0])
         return None
-    return row if report_parts(*row.key) == report.place else None
+    return found if report_parts(*found.row.key) == report.place else None
 
 
 def read_stored_detail(folder: Any, dag_id: str, run_id: str) -> RunDetail | None:

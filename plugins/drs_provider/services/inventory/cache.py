@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from drs_provider.exceptions import DrsProviderError
-from drs_provider.formatting import parse_instant
+from drs_provider.formatting import duration, parse_instant
 from drs_provider.rules.inventory.server import InventoryServer, read_servers
 from drs_provider.rules.run.roster import Place, Target
 from drs_provider.rules.servers import Answer
@@ -18,6 +18,9 @@ FRESH_FOR: Final = timedelta(seconds=30)
 
 HOOKS_FOR: Final = timedelta(minutes=10)
 """How long a connection is believed to lead to the same account, and its clients are used."""
+
+SILENT_AFTER: Final = timedelta(seconds=60)
+"""An account that takes longer to answer is said to be silent; what was known of it stays."""
 
 FIRST_WAIT: Final = 8.0
 """Seconds that whoever looks first waits for accounts of which nothing is known yet."""
@@ -48,6 +51,10 @@ class InventoryHook(Protocol):
 
     def newest_recovery_snapshot(self, server_id: str) -> Answer | None:
         """Return the newest point in time of a server; None: there is none."""
+        ...
+
+    def recovery_snapshots(self, server_id: str) -> tuple[Answer, ...]:
+        """Return the newest points in time of a server, the newest first."""
         ...
 
 
@@ -142,6 +149,18 @@ class Inventory:
             return None, str(error)
         return (parse_instant(str(found["timestamp"])), "") if found else (None, "DRS has no recovery point of it")
 
+    def recovery_points(self, server: InventoryServer) -> tuple[tuple[tuple[datetime, str], ...], str]:
+        """Ask DRS for the recovery points of a server: instant and id, the newest first; else the words say why not."""
+        hook = self._hook_for(server.place)
+        if hook is None:
+            return (), "its account cannot be asked now"
+        try:
+            found = hook.recovery_snapshots(server.server_id)
+        except DrsProviderError as error:
+            return (), str(error)
+        points = tuple((parse_instant(str(item["timestamp"])), str(item.get("snapshotID") or "")) for item in found)
+        return points, "" if points else "DRS has no recovery point of it"
+
     def _hook_for(self, place: Place) -> InventoryHook | None:
         with self._changed:
             return next((asked.hook for asked in self._asked.values() if asked.place == place and asked.hook), None)
@@ -230,17 +249,25 @@ class Inventory:
         for target in wanted:
             asked = self._asked.get(target, _Asked())
             if asked.place is None:
-                alone.append(AccountState((target,), problem=asked.problem or "has not answered yet"))
+                silence = self._silence(asked.tried_at, is_busy=asked.is_busy)
+                alone.append(AccountState((target,), problem=silence or asked.problem or "has not answered yet"))
                 continue
             found = of_place.get(asked.place) or self._state(asked.place)
-            problem = found.problem or asked.problem
+            problem = found.problem or asked.problem or self._silence(asked.tried_at, is_busy=asked.is_busy)
             of_place[asked.place] = replace(found, targets=(*found.targets, target), problem=problem)
         return (*of_place.values(), *alone)
 
     def _state(self, place: Place) -> AccountState:
         kept = self._kept.get(place, _Kept())
-        said = kept.problem or ("" if kept.asked_at else "has not answered yet")
+        said = kept.problem or self._silence(kept.tried_at, is_busy=kept.is_busy)
+        said = said or ("" if kept.asked_at else "has not answered yet")
         return AccountState((), place, kept.servers, kept.asked_at, said)
+
+    def _silence(self, since: datetime | None, *, is_busy: bool) -> str:
+        """Say that whoever is being asked takes too long to answer; empty: they do not."""
+        if not is_busy or since is None or self.now() - since < SILENT_AFTER:
+            return ""
+        return f"no answer for {duration(self.now() - since)}; it is still being asked"
 
 
 def places_of(states: Iterable[AccountState], *, answered: bool = False) -> Mapping[Target, Place]:

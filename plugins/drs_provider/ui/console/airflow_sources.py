@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Depends, HTTPException
 
@@ -24,14 +24,24 @@ from drs_provider.plan.loader import Library
 from drs_provider.rules.run.roster import Target
 from drs_provider.services.groups.save import AuditRecord
 from drs_provider.services.groups.survey import EVERY_DAG
-from drs_provider.services.inventory.cache import Inventory, InventoryHook
+from drs_provider.services.history.index import HistoryIndex
+from drs_provider.services.inventory.cache import Inventory
 from drs_provider.ui.read_model import Runs
+
+if TYPE_CHECKING:
+    from drs_provider.hooks.console import ConsoleHook
 
 
 def console_sources(
-    runs_of: Callable[[SessionDep], Runs], readable_dags: Callable[..., set[str]], plans_folder: Callable[[], Path]
+    runs_of: Callable[[SessionDep], Runs],
+    readable_dags: Callable[..., set[str]],
+    plans_folder: Callable[[], Path],
+    history: HistoryIndex,
 ) -> ApiSources:
-    """Return what the API is built from in an API server."""
+    """Return what the API is built from in an API server.
+
+    :param history: what has read the reports of all runs
+    """
 
     def drawn(session: SessionDep) -> Callable[[Path], Library]:
         return runs_of(session).plans
@@ -48,19 +58,21 @@ def console_sources(
             editable_dags=_editable_dags,
             audit=_audit,
         ),
-        inventory=Inventory(_hook, lambda: datetime.now(UTC)),
+        inventory=Inventory(_hook, lambda: datetime.now(UTC), configuration.inventory_refresh()),
         plans_folder=plans_folder,
         drawn_library=drawn,
         more_accounts=configuration.inventory_accounts,
         may_write=configuration.may_edit_plans,
         now=lambda: datetime.now(UTC),
+        settings_hook=_hook,
+        past_launches=history.launches,
     )
 
 
-def _hook(target: Target) -> InventoryHook:
-    from drs_provider.hooks.quick import QuickHook  # only now: no page waits for what takes seconds to import
+def _hook(target: Target) -> "ConsoleHook":
+    from drs_provider.hooks.console import ConsoleHook  # only now: no page waits for what takes seconds to import
 
-    return QuickHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
+    return ConsoleHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)
 
 
 def _may_read(user: GetUserDep) -> None:

@@ -15,11 +15,14 @@ from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import FIELDS as GROUP_FIELDS
 from drs_provider.api.v1.protection_groups import group_view, members_by_group
 from drs_provider.api.v1.source_servers import FIELDS, View, accounts_of, filtered, row_key, server_of
+from drs_provider.formatting import plural
+from drs_provider.rules.aws_console import console_url
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.survey import InventorySurvey
-from drs_provider.ui.console.lists import Listing, ServersPage, views_of
+from drs_provider.ui.console.lists import COLUMNS, Listing, ServersPage, columns_of, views_of
 from drs_provider.ui.pages import form_page
 
+Columns = Annotated[list[Annotated[str, Query(max_length=20)]], Query(max_length=30)]
 After = Annotated[str | None, Query(max_length=4000)]
 ROWS = 100
 """Rows on one page of a list."""
@@ -38,6 +41,7 @@ def add_console(app: FastAPI, sources: ApiSources, *more: APIRouter) -> None:
 def _add_servers(app: FastAPI, sources: ApiSources) -> None:
     look: Any = sources.survey()
     reader_now: Any = sources.reader()
+    readable_dags: Any = sources.access.readable_dags
 
     @app.get("/servers", dependencies=[Depends(sources.access.may_read)])
     def servers_page(  # noqa: PLR0917  (the filters of its address)
@@ -48,9 +52,11 @@ def _add_servers(app: FastAPI, sources: ApiSources) -> None:
         account: Annotated[str, Query(max_length=20)] = "",
         region: Annotated[str, Query(max_length=40)] = "",
         sort: Sort = "hostname",
+        columns: Columns = [],  # noqa: B006  (FastAPI copies it)
         after: After = None,
     ) -> HTMLResponse:
-        listing = Listing("servers", {"view": view, "q": q, "account": account, "region": region}, sort or "hostname")
+        filters = {"view": view, "q": q, "account": account, "region": region}
+        listing = Listing("servers", filters, sort or "hostname", tuple(columns))
         rows = reader.rows(now)
         exact = {"account": account, "region": region}
         found = filtered(rows, view=view, text=q, exact=exact, tags=())
@@ -65,8 +71,34 @@ def _add_servers(app: FastAPI, sources: ApiSources) -> None:
             total=page.total,
             next=page.next,
             is_first=after is None,
+            every_seconds=int(sources.inventory.fresh_for.total_seconds()),
+            missing=now.past.problem or (f"{plural(now.past.pending, 'report')} not read yet" * bool(now.past.pending)),
         )
-        return _page("servers.html.j2", "servers.js", page=shown, listing=listing)
+        chosen = columns_of(columns)
+        return _page("servers.html.j2", "servers.js", page=shown, listing=listing, columns=COLUMNS, chosen=chosen)
+
+    @app.get("/server", dependencies=[Depends(sources.access.may_read)])
+    def server_page(
+        now: Annotated[InventorySurvey, Depends(look)],
+        reader: Annotated[GroupReader, Depends(reader_now)],
+        readable: Annotated[Collection[str], Depends(readable_dags)],
+        id: Annotated[str, Query(max_length=100)] = "",  # noqa: A002  (as its address has it)
+    ) -> HTMLResponse:
+        row = next((row for row in reader.rows(now) if row.server.server_id == id), None)
+        if row is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, "the inventory has no source server of this id that you may see")
+        state = next((state for state in now.states if state.place == row.server.place), None)
+        account = accounts_of([state], (), sources.now())[0] if state else None
+        return _page(
+            "server.html.j2",
+            "server.js",
+            server=server_of(row),
+            account=account,
+            runs=[launch for launch in row.launches if launch.dag_id in readable],
+            hidden=sum(launch.dag_id not in readable for launch in row.launches),
+            problem=now.past.problem,
+            console=console_url(f"sourceServers/{row.server.server_id}", region=row.server.place.region),
+        )
 
 
 def _add_groups(app: FastAPI, sources: ApiSources) -> None:

@@ -7,6 +7,7 @@ const reports = `${here.slice(0, cut)}/reports/${here.slice(cut + "/runs/".lengt
 const STATES = {{ states | tojson }};
 const [RUNS, WAVES, SERVERS, STEPS] = [STATES.run, STATES.wave, STATES.server, STATES.step];
 const TO_COME = ["waiting", "running", "waiting_for_answer", "not_started"];
+const runPath = `/dags/${here.slice(cut + "/runs/".length).replace("/", "/runs/")}`;
 const element = (id) => document.getElementById(id);
 function make(tag, text, ...classes) {
   const made = document.createElement(tag);
@@ -32,6 +33,7 @@ function stepRow(step, now) {
     link.dataset.airflow = "";
     words.append(link);
   }
+  if (step.started_at && step.task) words.append(placeLink({ title: "log", path: `${runPath}/tasks/${encodeURIComponent(step.task)}` }));
   row.append(make("span", sign, "sign"), words, make("span", step.status === "tolerated" ? `${summary} · the plan continues` : summary, "said", "text"));
   if (step.started_at) row.append(make("span", duration(step.started_at, step.ended_at || now), "took", "soft"));
   row.setAttribute("aria-label", `step ${step.name}: ${meaning}`);
@@ -109,7 +111,7 @@ function keptView(kept, now) {
   const link = make("a", "End or extend it in Airflow", "button");
   link.href = airflow + kept.path;
   link.dataset.airflow = "";
-  card.append(head, make("p", `until ${clock(kept.until)}${left}${times}; then it is cleaned up`, "small", "soft"), link);
+  card.append(head, make("p", `until ${clock(kept.until)}${left}${times}; then it is cleaned up`, "small", "soft"), ...offersOf(({ verb }) => verb === "end" || verb === "extend"), link);
   return [card];
 }
 function nextView(board) {
@@ -125,6 +127,120 @@ function nextView(board) {
   return [card];
 }
 
+function placeLink({ title, path, address }) {
+  const link = make("a", title);
+  link.href = path ? airflow + path : address;
+  link.dataset[path ? "airflow" : "outside"] = "";
+  return link;
+}
+// Server by server, once somebody wants it: a wave may have thousands, and the board is drawn anew every few seconds.
+const openTables = new Set();
+function serverTable(wave) {
+  const details = make("details", "", "more"), place = make("div", "", "wide");
+  details.append(make("summary", "Server by server"), place);
+  const fill = () => {
+    const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
+    head.append(...["Server", "Status", "DRS", "Job", "Instance", "Why"].map((words) => make("th", words)));
+    top.append(head);
+    for (const server of wave.servers) {
+      const row = make("tr"), name = make("td"), id = make("code", server.server_id);
+      name.append(make("b", server.hostname), make("br"), id);
+      row.append(name, ...[`${SERVERS[server.status][0]} ${SERVERS[server.status][1]}`, server.phase, server.job_id, server.instance_id, server.reason].map((text) => make("td", text || "", "text")));
+      body.append(row);
+    }
+    table.append(top, body);
+    place.replaceChildren(table);
+  };
+  details.open = openTables.has(wave.name);
+  if (details.open) fill();
+  details.addEventListener("toggle", () => {
+    if (details.open && !place.firstChild) fill();
+    if (details.open) openTables.add(wave.name); else openTables.delete(wave.name);
+  });
+  return details;
+}
+
+// What may be done, for those who may do it: a question first, with what it means in words and room for the reason.
+let rights = null, offers = [], chosen = null;
+function offersOf(wanted) {
+  const shown = offers.filter((offer) => rights?.[offer.right] && wanted(offer));
+  if (!shown.length) return [];
+  const place = make("div", "", "steer");
+  for (const offer of shown) {
+    const button = make("button", offer.title, offer.is_grave ? "grave" : "");
+    button.type = "button";
+    button.addEventListener("click", () => askFirst(offer));
+    place.append(button);
+  }
+  return [place];
+}
+function askFirst(offer) {
+  chosen = offer;
+  element("sure-title").textContent = offer.title;
+  element("sure-effect").textContent = `What it means: ${offer.effect}`;
+  element("sure-failback").hidden = !offer.stops_failback;
+  element("sure-failback").querySelector("span").textContent = `End failbacks too. ${offer.stops_failback}`;
+  element("sure-stops").checked = false;
+  element("sure-why").textContent = offer.reason === "must" ? "Reason (shown in the report)" : "Reason, if you like (shown in the report)";
+  for (const id of ["sure-why", "sure-reason"]) element(id).hidden = offer.reason === "none";
+  element("sure-reason").value = element("sure-problem").textContent = "";
+  element("sure-yes").textContent = offer.title;
+  element("sure-yes").className = offer.is_grave ? "grave" : "";
+  element("sure-yes").disabled = false;
+  element("sure").showModal();
+}
+function orderOf({ verb, wave, task, option, by }, reason) {
+  switch (verb) {
+    case "cancel": return { reason, stop_failback: element("sure-stops").checked };
+    case "answer": return { option, task, comment: reason };
+    case "extend": return { by };
+    case "skip": case "retry": case "continue": return { wave, reason };
+    default: return null;
+  }
+}
+async function doIt() {
+  const reason = element("sure-reason").value.trim() || null, { verb, reason: wants } = chosen;
+  if (wants === "must" && !reason) { element("sure-problem").textContent = "Say why: the report shows it."; return; }
+  element("sure-yes").disabled = true;
+  const [dag, run] = here.slice(cut + "/runs/".length).split("/"), order = orderOf(chosen, reason);
+  const route = verb === "resume" ? `${dag}/resume` : `${dag}/${run}/${verb}`;
+  try {
+    const body = order ? { body: JSON.stringify(order), headers: { "Content-Type": "application/json" } } : {};
+    const answer = await fetch(`${here.slice(0, cut)}/api/v1/runs/${route}`, { method: "POST", cache: "no-store", ...body });
+    const found = await answer.json();
+    if (!answer.ok) throw new Error([found.detail, ...(found.errors || []).map((error) => error.what)].filter(Boolean).join("; "));
+    element("steered").textContent = [found.message, ...(found.warnings || [])].join(". ");
+    element("sure").close();
+    etag = "";
+    await look();
+  } catch (error) {
+    element("sure-problem").textContent = `Not done: ${error.message}`;
+    element("sure-yes").disabled = false;
+  }
+}
+element("show-board").addEventListener("click", (event) => { event.preventDefault(); document.body.classList.remove("has-report"); });
+element("sure-no").addEventListener("click", () => element("sure").close());
+element("sure-yes").addEventListener("click", doIt);
+async function askForRights() {
+  try {
+    const answer = await fetch(`${here}/rights`, { cache: "no-store" });
+    if (answer.ok) rights = await answer.json();
+  } catch { /* then nothing is offered */ }
+}
+function eventsView(events) {
+  if (!events.length) return [];
+  const details = make("details", "", "card"), list = make("ol", "", "story");
+  details.open = element("events").querySelector("details")?.open ?? false;
+  details.append(make("summary", `What has happened (${events.length})`), list);
+  for (const event of [...events].reverse()) {
+    const row = make("li"), time = make("time", clock(event.at));
+    time.dateTime = event.at;
+    row.append(time, make("span", event.who && !event.what.includes(event.who) ? `${event.what}, by ${event.who}` : event.what, "text", event.is_bad ? "bad" : ""));
+    list.append(row);
+  }
+  return [details];
+}
+
 function waveCard(wave, now) {
   const card = make("article", "", "card"), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
   const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0, stuck = wave.counts.stuck || 0;
@@ -138,7 +254,7 @@ function waveCard(wave, now) {
   if (wave.jobs.length) facts.push(plural(wave.jobs.length, "job"));
   if (wave.counts.prepared) facts.push(`${wave.counts.prepared} launched ahead`);
   if (wave.phase) facts.push(wave.starts ? `instances: ${wave.phase}` : `DRS: ${wave.phase}`);
-  if (wave.started_at) facts.push(duration(wave.started_at, wave.ended_at || now));
+  if (wave.started_at) facts.push(`${duration(wave.started_at, wave.ended_at || now)}${wave.expected_seconds ? ` of about ${span(wave.expected_seconds)}` : ""}`);
   facts.push(wave.depends_on.length ? `after ${wave.depends_on.join(", ")}` : "starts at once");
   card.append(head, make("p", facts.join(" · "), "soft", "small"));
   if (wave.points) {
@@ -166,7 +282,13 @@ function waveCard(wave, now) {
       item.title = `${server.hostname} (${server.server_id}): ${SERVERS[server.status][1]}${server.phase ? `, ${server.phase}` : ""}${server.instance_id ? ` as ${server.instance_id}` : ""}`;
       list.append(item);
     }
-    card.append(bar, list);
+    card.append(bar, list, serverTable(wave));
+  }
+  card.append(...offersOf((offer) => offer.wave === wave.name && offer.verb !== "answer"));
+  if (wave.places.length) {
+    const places = make("p", "", "places", "small");
+    places.append(make("span", "Look further:", "soft"), ...wave.places.map(placeLink));
+    card.append(places);
   }
   if (wave.after.length) card.append(stepList(wave.after, `Steps after wave ${wave.name}`, now));
   return card;
@@ -195,7 +317,7 @@ function questionCard(question, now) {
   const link = make("a", question.options.length ? `Read all of it and answer in Airflow: ${question.options.join(" or ")}` : "Read and answer in Airflow", "button");
   link.href = airflow + question.path;
   link.dataset.airflow = "";
-  card.append(link);
+  card.append(...offersOf((offer) => offer.task === question.task), link);
   return card;
 }
 
@@ -244,6 +366,9 @@ function show(board) {
     return;
   }
   element("title").textContent = board.title;
+  offers = board.offers;
+  element("steer").replaceChildren(...offersOf((offer) => !offer.wave && !offer.task).flatMap((place) => [...place.childNodes]));
+  element("events").replaceChildren(...eventsView(board.events));
   const parts = [`preflight ${STATES.preflight[board.preflight][1]}`];
   if (!board.mode) parts.unshift("mode not read yet");
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
@@ -297,16 +422,20 @@ function countedOn(board, now) {
   const so_far_seconds = board.rto.so_far_seconds + Math.max(0, (new Date(now) - new Date(board.now)) / 1000);
   return { ...board, now, rto: { ...board.rto, so_far_seconds } };
 }
+async function look() {
+  const known = shown && etag ? { "If-None-Match": etag } : {};
+  const answer = await fetch(`${here}/board`, { cache: "no-store", headers: { Accept: "application/json", ...known } });
+  if (!answer.ok && answer.status !== 304) throw new Error(answer.status === 401 ? "you are signed out: load Airflow again" : `Airflow answers ${answer.status}`);
+  if (answer.status !== 304) [shown, etag] = [await answer.json(), answer.headers.get("ETag") || ""];
+  const board = countedOn(shown, answer.headers.get("X-Drs-Now"));
+  element("problem").textContent = "";
+  show(board);
+  return board;
+}
 async function refresh() {
   let wait = POLL_MS;
   try {
-    const known = shown && etag ? { "If-None-Match": etag } : {};
-    const answer = await fetch(`${here}/board`, { cache: "no-store", headers: { Accept: "application/json", ...known } });
-    if (!answer.ok && answer.status !== 304) throw new Error(answer.status === 401 ? "you are signed out: load Airflow again" : `Airflow answers ${answer.status}`);
-    if (answer.status !== 304) [shown, etag] = [await answer.json(), answer.headers.get("ETag") || ""];
-    const board = countedOn(shown, answer.headers.get("X-Drs-Now"));
-    element("problem").textContent = "";
-    show(board);
+    const board = await look();
     if (board.has_report && (await fetch(`${reports}/report.html`, { method: "HEAD" })).ok) { showReport(); return; }
     if (!board.is_plan) return;
     if (board.is_over) wait = SLOW_POLL_MS;
@@ -315,4 +444,4 @@ async function refresh() {
   }
   setTimeout(refresh, document.hidden ? SLOW_POLL_MS : wait);
 }
-refresh();
+askForRights().then(refresh);

@@ -71,6 +71,110 @@ function put(definition, key, value) {
 function putField(definition, key, id) {
   if (element(id).value !== loaded[id]) put(definition, key, element(id).value.trim());
 }
+// Launch settings that a form can hold; the others stay in the file as they are. What to choose from is asked of AWS.
+const YES_NO = [["", "as it is"], ["true", "yes"], ["false", "no"]];
+const SETTINGS = [
+  ["instance_type", "Instance type", { choices: "instance_types" }],
+  ["subnet_id", "Subnet", { choices: "subnets" }],
+  ["security_group_ids", "Security groups", { choices: "security_groups", many: true }],
+  ["instance_profile", "Instance profile", { choices: "instance_profiles" }],
+  ["right_sizing", "Right-sizing", { words: [["", "as it is"], ["none", "none"], ["basic", "basic"], ["in_aws", "in AWS"]] }],
+  ["disposition", "After the launch", { words: [["", "as it is"], ["started", "started"], ["stopped", "stopped"]] }],
+  ["recovery_mode", "Recovery mode", { words: [["", "as it is"], ["optimal", "optimal"], ["fast", "fast"]] }],
+  ["copy_private_ip", "Copy private IP", { words: YES_NO }],
+  ["copy_tags", "Copy tags", { words: YES_NO }],
+  ["os_byol", "Own licence (BYOL)", { words: YES_NO }],
+  ["protect", "Termination protection", { words: YES_NO }],
+];
+const SECTIONS = [["launch", "In every launch"], ["drill_launch", "In a drill"]];
+function settingText(section, field) {
+  const value = before[section]?.[field];
+  return value === undefined || value === null ? "" : [value].flat().join(", ");
+}
+function settingValue(text, { words, many }) {
+  if (many) return text.split(",").map((part) => part.trim()).filter(Boolean);
+  return words === YES_NO ? text === "true" : text;
+}
+function settingInput(section, field, label, kind) {
+  const id = `${section}-${field}`, place = document.createElement("div");
+  const input = document.createElement(kind.words ? "select" : "input");
+  input.id = id;
+  input.setAttribute("aria-label", `${label}, ${section === "launch" ? "in every launch" : "in a drill"}`);
+  for (const [value, text] of kind.words || []) input.append(new Option(text, value));
+  const known = settingText(section, field);
+  if (kind.words && known && !kind.words.some(([value]) => value === known)) input.append(new Option(known, known));
+  input.value = known;
+  loaded[id] = input.value;
+  if (kind.choices && !kind.many) input.setAttribute("list", `of-${kind.choices}`);
+  place.append(input);
+  if (kind.many) {
+    const add = document.createElement("select");
+    add.className = "add";
+    add.dataset.choices = kind.choices;
+    add.setAttribute("aria-label", `Add to ${label}`);
+    add.append(new Option("add …", ""));
+    add.addEventListener("change", () => {
+      const chosen = settingValue(input.value, kind);
+      if (add.value && !chosen.includes(add.value)) input.value = [...chosen, add.value].join(", ");
+      add.value = "";
+    });
+    place.append(add);
+  }
+  return place;
+}
+function showSettings() {
+  const corner = document.createElement("span");
+  corner.className = "corner";
+  element("settings").append(corner, ...SECTIONS.map(([, words]) => Object.assign(document.createElement("b"), { textContent: words })));
+  for (const [field, label, kind] of SETTINGS) {
+    const name = document.createElement("label");
+    name.textContent = label;
+    name.htmlFor = `launch-${field}`;
+    element("settings").append(name, ...SECTIONS.map(([section]) => settingInput(section, field, label, kind)));
+  }
+}
+let choicesOf = null;
+async function loadChoices() {
+  const connection = element("connection").value.trim() || "aws_default", region = element("region").value.trim();
+  const asked = JSON.stringify([connection, region]);
+  if (choicesOf === asked) return;
+  choicesOf = asked;
+  element("choices").textContent = "Loading what there is to choose …";
+  const { ok, found } = await ask("GET", `launch-choices?${new URLSearchParams({ connection, region })}`);
+  if (!ok) { choicesOf = null; element("choices").textContent = `Type ids and names yourself: ${found.detail}`; return; }
+  for (const name of ["instance_types", "subnets", "instance_profiles"]) {
+    document.getElementById(`of-${name}`)?.remove();
+    const list = document.createElement("datalist");
+    list.id = `of-${name}`;
+    list.append(...found[name].map((choice) => new Option(choice.words, choice.value)));
+    element("settings").append(list);
+  }
+  for (const add of element("settings").querySelectorAll("select.add")) {
+    add.replaceChildren(new Option("add …", ""), ...found[add.dataset.choices].map((choice) => new Option(`${choice.value}: ${choice.words}`, choice.value)));
+  }
+  const missing = Object.entries(found.problems).map(([field, why]) => `${field.replaceAll("_", " ")}: ${why}`);
+  element("choices").textContent = missing.length ? `Not to choose from, type it yourself: ${missing.join("; ")}` : `${found.subnets.length} subnets, ${found.security_groups.length} security groups, ${found.instance_types.length} instance types, ${found.instance_profiles.length} instance profiles`;
+}
+function changedSettings() {
+  return SECTIONS.flatMap(([section]) => SETTINGS.filter(([field]) => element(`${section}-${field}`).value !== loaded[`${section}-${field}`]).map(([field, , kind]) => [section, field, kind]));
+}
+function putSettings(wanted) {
+  for (const [section, field, kind] of changedSettings()) {
+    const text = element(`${section}-${field}`).value.trim();
+    const settings = { ...wanted[section] };
+    if (text) settings[field] = settingValue(text, kind); else delete settings[field];
+    put(wanted, section, Object.keys(settings).length ? settings : null);
+  }
+}
+// What preflight would say of these settings, for the servers that the group has now.
+async function launchFindings(wanted) {
+  const { ok, found } = await ask("POST", "protection-groups/check-launch", wanted);
+  if (!ok) return { isRefused: false, lines: problems(found) };
+  const lines = found.findings.map((finding) => ({ text: `${finding.severity}: ${finding.server}: ${finding.what}; ${finding.next_step}`, bad: finding.severity === "refusal" }));
+  if (found.problem) lines.push({ text: `Launch settings were not checked: ${found.problem}`, bad: true });
+  else lines.push(`Launch settings of ${found.checked} servers checked as preflight does${found.left_out ? `, ${found.left_out} more were left out` : ""}.`);
+  return { isRefused: found.findings.some((finding) => finding.severity === "refusal"), lines };
+}
 function definition() {
   const wanted = structuredClone(before);
   wanted.kind ??= "ProtectionGroup";
@@ -83,6 +187,7 @@ function definition() {
     const tags = tagsOf(element("tags").value);
     put(wanted, "select", Object.keys(tags).length ? { ...before.select, tags } : null);
   }
+  putSettings(wanted);
   return wanted;
 }
 async function find() {
@@ -100,12 +205,15 @@ async function find() {
   }));
 }
 async function preview() {
-  const { ok, found } = await ask("POST", "protection-groups/resolve", definition());
+  const wanted = definition();
+  const { ok, found } = await ask("POST", "protection-groups/resolve", wanted);
   if (!ok) { say(...problems(found)); return; }
+  const { lines } = wanted.launch || wanted.drill_launch ? await launchFindings(wanted) : { lines: [] };
   say(
     ...[...found.conflicts, ...found.problems].map((text) => ({ text, bad: true })),
     ...(found.account ? [found.account] : []),
     `${found.servers.length + found.unknown.length} servers: ${[...found.servers.map((server) => server.hostname), ...found.unknown].join(", ") || "none"}`,
+    ...lines,
   );
 }
 // Somebody was faster: say what is different now from what this page has shown.
@@ -136,7 +244,15 @@ async function finish(answer, next) {
 }
 async function save(event) {
   event.preventDefault();
-  const wanted = definition();
+  const wanted = definition(), button = editor.querySelector("button:not([type])");
+  if (changedSettings().length && button.dataset.sure !== JSON.stringify(wanted)) {
+    const { isRefused, lines } = await launchFindings(wanted);
+    if (isRefused) {
+      button.dataset.sure = JSON.stringify(wanted);
+      say({ text: "Not saved yet: preflight would refuse these launch settings. Change them, or press Save again to save them all the same.", bad: true }, ...lines);
+      return;
+    }
+  }
   const next = `group?name=${encodeURIComponent(wanted.name)}`;
   const answer = page.dataset.name
     ? await ask("PUT", `protection-groups/${encodeURIComponent(page.dataset.name)}`, wanted, { "If-Match": page.dataset.etag })
@@ -158,6 +274,11 @@ if (editor) {
   element("tags").value = tagLines(before.select?.tags);
   for (const id of ["description", "region", "connection", "tags"]) loaded[id] = element(id).value;
   showMembers();
+  showSettings();
+  element("launching").open = SECTIONS.some(([section]) => before[section]);
+  element("launching").addEventListener("toggle", guarded(async () => { if (element("launching").open) await loadChoices(); }));
+  if (element("launching").open) guarded(loadChoices)();
+  for (const id of ["region", "connection"]) element(id).addEventListener("change", guarded(async () => { if (element("launching").open) await loadChoices(); }));
   sayWarnings();
   let typed;
   element("find").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(guarded(find), 250); });

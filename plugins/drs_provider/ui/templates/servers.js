@@ -8,7 +8,7 @@ function localTimes(root) {
   }
 }
 localTimes(document);
-const EVERY_MS = 30000;
+const EVERY_MS = 1000 * (Number(document.getElementById("live").dataset.every) || 30);
 // Nobody loses what they type or have opened: then the list is exchanged later.
 function isBusy() {
   const live = document.getElementById("live");
@@ -31,19 +31,26 @@ async function refresh() {
   }
 }
 setInterval(refresh, EVERY_MS);
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest?.("button[data-point]");
-  if (!button) return;
-  const said = document.createElement("p");
-  said.className = "small";
-  said.textContent = "Loading …";
-  button.replaceWith(said);
-  try {
-    const answer = await fetch(`api/v1/source-servers/${encodeURIComponent(button.dataset.point)}`, { cache: "no-store" });
-    const found = await answer.json();
-    const point = found.newest_recovery_point;
-    said.textContent = point ? `Newest recovery point: ${new Date(point).toLocaleString()}` : found.recovery_point_problem || found.detail;
-  } catch (error) {
-    said.textContent = `Nobody knows: ${error.message}`;
-  }
+// Which columns somebody wants is kept in their browser: the address has it only once they have chosen.
+const KEY = "drs-server-columns";
+function keptColumns() {
+  try { return JSON.parse(localStorage.getItem(KEY) || "[]"); } catch { return []; }
+}
+function keepColumns(names) {
+  try { localStorage.setItem(KEY, JSON.stringify(names)); } catch { /* then only the address has them */ }
+}
+document.addEventListener("submit", (event) => {
+  if (event.target.id === "columns") keepColumns(new FormData(event.target).getAll("columns"));
 });
+document.addEventListener("click", (event) => {
+  if (event.target.id !== "usual-columns") return;
+  keepColumns([]);
+  const url = new URL(location.href);
+  url.searchParams.delete("columns");
+  location.assign(url);
+});
+if (document.getElementById("columns") && !new URL(location.href).searchParams.has("columns") && keptColumns().length) {
+  const url = new URL(location.href);
+  for (const name of keptColumns()) url.searchParams.append("columns", name);
+  location.replace(url);
+}

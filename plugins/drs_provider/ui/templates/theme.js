@@ -29,6 +29,10 @@ document.addEventListener("click", (event) => {
   if (!link || !frameRoot || event.ctrlKey || event.metaKey || event.shiftKey) return;
   moveAirflow(event, link.href);
 });
+// A link to a console outside of Airflow, which its sandbox would not open: the page around the frame opens it.
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("a[data-outside]")) followOutside(event);
+});
 // The same for a report, which is a page of its own: its links lead to Airflow, or to a console outside of it.
 function followOutside(event) {
   const link = event.target.closest?.("a[href]");

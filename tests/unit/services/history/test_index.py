@@ -49,9 +49,9 @@ def test_a_row_says_what_the_whole_report_says(tmp_path, evidence):
 def test_what_is_new_changed_or_gone_is_seen_and_nothing_else_is_read(tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(
-        index_module, "read_stored_row", lambda folder, report: read.append(report.place[1]) or original(folder, report)
+        index_module, "read_stored", lambda folder, report: read.append(report.place[1]) or original(folder, report)
     )
-    from drs_provider.services.history.stored import read_stored_row as original
+    from drs_provider.services.history.stored import read_stored as original
 
     now = [0.0]
     index = HistoryIndex(lambda: tmp_path, clock=lambda: now[0])

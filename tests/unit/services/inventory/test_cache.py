@@ -124,7 +124,7 @@ def test_nobody_waits_for_an_account_that_hangs_and_no_second_thread_asks_it(clo
         clock.forward(minutes=1)
     goes_on.set()
 
-    assert state.problem == "has not answered yet"
+    assert state.problem == "no answer for 2m; it is still being asked"
     assert account.calls.count("servers") == 1
 
 
