@@ -23,3 +23,5 @@ class ConsoleAccess:
     """The ids of the DAGs that the caller may change, in the same way."""
     audit: Callable[..., AuditRecord]
     """Gives what writes a line into Airflow's audit log, which is kept when it returns."""
+    person: Callable[..., str] = lambda: ""
+    """The name of the caller, for commits."""

@@ -47,6 +47,7 @@ def console_sources(
             readable_dags=readable,
             editable_dags=_editable_dags,
             audit=_audit,
+            person=_person,
         ),
         inventory=Inventory(_hook, lambda: datetime.now(UTC)),
         plans_folder=plans_folder,
@@ -54,6 +55,7 @@ def console_sources(
         more_accounts=configuration.inventory_accounts,
         may_write=configuration.may_edit_plans,
         now=lambda: datetime.now(UTC),
+        edit_branches=configuration.edit_branches,
     )
 
 
@@ -88,6 +90,10 @@ def _every_dag(method: Literal["GET", "PUT"], user: BaseUser) -> set[str]:
     """Tell whether somebody has a right to every DAG: then they have it to one that there is not."""
     details = DagDetails(id=EVERY_DAG)
     return {EVERY_DAG} if get_auth_manager().is_authorized_dag(method=method, details=details, user=user) else set()
+
+
+def _person(user: GetUserDep) -> str:
+    return user.get_name()
 
 
 def _audit(user: GetUserDep) -> AuditRecord:
