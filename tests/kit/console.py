@@ -13,8 +13,10 @@ from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.inventory.cache import Inventory
 from drs_provider.ui.app import add_history
 from drs_provider.ui.console.app import add_console
+from drs_provider.ui.console.plan_pages import add_plan_pages
 from drs_provider.ui.history.routes import history_router, reports_router
 from drs_provider.ui.history.sources import HistorySources
+from drs_provider.ui.plan_list import PlanList
 from drs_provider.ui.read_model import Access
 from fastapi import FastAPI, HTTPException
 from kit.past_runs import PastRunsInMemory
@@ -86,6 +88,7 @@ class Console:
     audit: list = field(default_factory=list)
     now: datetime = NOW
     more: tuple = ()
+    branches: str | None = None
 
     def __post_init__(self):
         def hook_of(target: Target):
@@ -100,6 +103,7 @@ class Console:
                 readable_dags=lambda: self.readable,
                 editable_dags=lambda: self.editable,
                 audit=lambda: lambda event, extra: self.audit.append((event, extra)),
+                person=lambda: "olga <op>",
             ),
             inventory=self.inventory,
             plans_folder=lambda: self.plans,
@@ -107,6 +111,7 @@ class Console:
             more_accounts=lambda: self.more,
             may_write=lambda: self.may_write,
             now=lambda: self.now,
+            edit_branches=lambda: self.branches,
         )
         self.access = Access(
             may_read_run=self._may_read_run,
@@ -123,6 +128,7 @@ class Console:
         app = FastAPI(openapi_url=None)
         add_history(app, self.history)
         add_console(app, self.sources, history_router(self.history), reports_router(self.history))
+        add_plan_pages(app, self.sources, lambda: PlanList(plans=[], broken=[]))
         return TestClient(app, raise_server_exceptions=False)
 
     def _may_read(self) -> None:

@@ -47,9 +47,10 @@ from drs_provider.services.signed import RETURNED, believed, problem_of
 from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
-from drs_provider.ui.app import add_history, create_app
+from drs_provider.ui.app import add_history, create_app, plans_listed
 from drs_provider.ui.console.airflow_sources import console_sources
 from drs_provider.ui.console.app import add_console
+from drs_provider.ui.console.plan_pages import add_plan_pages
 from drs_provider.ui.history.airflow_history import AirflowHistory
 from drs_provider.ui.history.routes import history_router, reports_router
 from drs_provider.ui.history.sources import HistorySources, PastRuns
@@ -372,9 +373,8 @@ def airflow_app() -> FastAPI:
         may_read_problems=_may_read_problems,
         may_read_runs=requires_access_dag("GET", DagAccessEntity.RUN),
     )
-    app = create_app(
-        Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)
-    )
+    sources = Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)
+    app = create_app(sources)
     history = HistorySources(_past_runs, access, _reports_folder, _now, HistoryIndex(_reports_folder))
     add_history(app, history)
     add_orders(app, store=airflow_store, may_edit_run=requires_access_dag("PUT", DagAccessEntity.RUN))
@@ -384,12 +384,9 @@ def airflow_app() -> FastAPI:
         key=lambda: conf.get("api", "secret_key", fallback=""),
         now=_now,
     )
-    add_console(
-        app,
-        console_sources(_runs, _readable_dags, plans_folder),
-        history_router(history),
-        reports_router(history),
-    )
+    console = console_sources(_runs, _readable_dags, plans_folder)
+    add_console(app, console, history_router(history), reports_router(history))
+    add_plan_pages(app, console, plans_listed(sources))
     return app
 
 

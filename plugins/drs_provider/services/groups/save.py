@@ -40,9 +40,14 @@ Written = WrittenGroup | WrittenPlan
 
 @dataclass(frozen=True)
 class DocumentKind:
-    """A kind of document that is edited: the word in its YAML, the folder that new ones go to (empty: the top one)."""
+    """A kind of document that is edited.
+
+    ``kind`` is the word in its YAML, ``named_by`` says why it keeps its name, ``folder`` is where new ones go
+    (empty: in the plans folder itself).
+    """
 
     kind: str
+    named_by: str
     folder: str = ""
 
     @property
@@ -67,8 +72,8 @@ class DocumentKind:
         return f"{self.folder}/{name}.yaml" if self.folder else f"{name}.yaml"
 
 
-GROUPS: Final = DocumentKind("ProtectionGroup", "groups")
-PLANS: Final = DocumentKind("RecoveryPlan")
+GROUPS: Final = DocumentKind("ProtectionGroup", "plans refer to it", "groups")
+PLANS: Final = DocumentKind("RecoveryPlan", "its runs and reports bear it")
 
 _LINES: Final = re.compile(r":\d+")
 
@@ -158,7 +163,9 @@ class DocumentEditor:
         :raises EditRefusedError: there is none of this name, it has problems, or the file cannot be changed so
         """
         if self._name_of(definition) != name:
-            raise EditRefusedError("invalid", f"name: it is {name!r}; a {self.kind.noun} keeps its name")
+            raise EditRefusedError(
+                "invalid", f"name: it is {name!r}; a {self.kind.noun} keeps its name, {self.kind.named_by}"
+            )
         with locked(self.folder):
             contents, catalog = self._read()
             found = self._found(catalog, name)
@@ -179,6 +186,28 @@ class DocumentEditor:
             check(catalog)
             change = _Change("deleted", name, found.file, found.definition, None, is_dry=dry_run)
             return self._save(change, contents, lambda content: remove_document(content or b"", self.kind.kind, name))
+
+    def look_at(
+        self, definition: Definition, file: str | None
+    ) -> tuple[str, str, str, GroupCatalog, tuple[Problem, ...]]:
+        """Say what a definition would make of the plans folder, whether or not it is there already; nothing is written.
+
+        :return: its name, its file, the change as a diff, all groups and plans as they would be, and the problems that
+            there would be and are not there now
+        :raises EditRefusedError: the file cannot be changed so
+        """
+        name = self._name_of(definition)
+        contents, catalog = self._read()
+        found = self.kind.of(catalog).get(name)
+        before = found.definition if found else None
+        path = self._path(
+            _Change("changed", name, found.file if found else file or self.kind.file_of(name), before, definition, True)
+        )
+        old = _bytes_of(contents, path)
+        new = _edited(lambda: change_document(old or b"", name, definition) if found else add_document(old, definition))
+        catalog, problems = self._afterwards(contents, path, new)
+        written = path.relative_to(self.folder).as_posix()
+        return name, written, _diff(written, old, new), catalog, problems
 
     def _read(self) -> tuple[Contents, GroupCatalog]:
         contents = contents_of(self.folder)
@@ -252,14 +281,20 @@ class DocumentEditor:
 
         :raises EditRefusedError: there would be a problem that is not there now
         """
+        catalog, new = self._afterwards(contents, path, after)
+        if new:
+            raise EditRefusedError("invalid", "the change would break plans or groups; nothing was saved", new)
+        return catalog
+
+    def _afterwards(
+        self, contents: Contents, path: Path, after: bytes | None
+    ) -> tuple[GroupCatalog, tuple[Problem, ...]]:
+        """Return the catalog as it would be, and the problems that are not there now."""
         others = [found for found in contents if found[0] != path]
         changed = others if after is None else sorted([*others, (path, after)], key=lambda found: found[0])
         now = {_meaning(problem) for problem in catalog_of_contents(self.folder, contents).library.problems}
         catalog = catalog_of_contents(self.folder, changed)
-        new = [problem for problem in catalog.library.problems if _meaning(problem) not in now]
-        if new:
-            raise EditRefusedError("invalid", "the change would break plans or groups; nothing was saved", new)
-        return catalog
+        return catalog, tuple(problem for problem in catalog.library.problems if _meaning(problem) not in now)
 
 
 @dataclass(frozen=True)
