@@ -101,8 +101,10 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
         return plans
 
     @app.get("/plans")
-    def plans_page(plans: Annotated[PlanList, Depends(listed)]) -> HTMLResponse:
-        return _page(pages.plans_page(plans))
+    def plans_page(
+        plans: Annotated[PlanList, Depends(listed)], is_editor: Annotated[bool, Depends(sources.access.may_edit)]
+    ) -> HTMLResponse:
+        return _page(pages.plans_page(plans, is_editor=is_editor))
 
 
 def _library(folder: Path, runs: Runs) -> tuple[Library, Callable[[], list[BrokenPlan]]]:

@@ -172,6 +172,8 @@ class Access:
     """Whether the caller may read import errors, and so what is wrong with broken plan files."""
     may_read_runs: Callable[..., Any]
     """Lets nobody through who may read the runs of no DAG, where no path names one."""
+    may_edit: Callable[..., bool] = lambda: False
+    """Whether the caller may change plans and groups."""
 
 
 @dataclass(frozen=True)

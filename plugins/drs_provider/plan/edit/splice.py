@@ -178,8 +178,7 @@ class Editor:
             if last > first:
                 written = {new: self._text_of(part, moved[new]) for new in range(first, last) if new in moved}
                 values = [(value, written.get(first + place)) for place, value in enumerate(wanted[first:last])]
-                is_at_top = bool(from_elsewhere & {0})
-                self._insert(part, dashes, begin if tag == "insert" else end, values, is_at_top=is_at_top)
+                self._insert(part, dashes, begin if tag == "insert" else end, values)
 
     def _moved(
         self, part: YamlPart, old: Sequence[JsonValue], wanted: Sequence[JsonValue], steps: Sequence[AlignmentStep]
@@ -212,13 +211,7 @@ class Editor:
         return text if text.endswith("\n") else text + self.newline
 
     def _insert(
-        self,
-        part: YamlPart,
-        dashes: Sequence[int],
-        position: int,
-        values: Sequence[tuple[JsonValue, str | None]],
-        *,
-        is_at_top: bool = False,
+        self, part: YamlPart, dashes: Sequence[int], position: int, values: Sequence[tuple[JsonValue, str | None]]
     ) -> None:
         """:param values: each with its lines as they stand elsewhere; None: it is written anew."""
         if part.is_flow:
@@ -233,9 +226,7 @@ class Editor:
         column = self._column(dashes[0])
         lines = "".join(self._block_item(value, column) if text is None else text for value, text in values)
         if position == 0:
-            begin = self._lines_of(part, 0)[0] if is_at_top else self._line_start(dashes[0])
-            if self.text[begin : dashes[0]].strip() and not is_at_top:
-                raise CannotEditError("the list begins behind something else in its line")
+            begin, _ = self._lines_of(part, 0)
             self.splices.append(Splice(begin, begin, lines))
         else:
             self._add_lines(part.items[position - 1].end, lines)

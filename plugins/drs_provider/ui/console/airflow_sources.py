@@ -43,7 +43,7 @@ def console_sources(
         access=ConsoleAccess(
             may_read=_may_read,
             may_edit_groups=_may_edit_groups,
-            may_edit=_may_edit,
+            may_edit=may_edit,
             readable_dags=readable,
             editable_dags=_editable_dags,
             audit=_audit,
@@ -71,13 +71,16 @@ def _may_read(user: GetUserDep) -> None:
         raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: you may not read DAGs")
 
 
-def _may_edit(user: GetUserDep) -> bool:
-    """Those who may change connections: a group decides which servers of a connection are launched."""
+def may_edit(user: GetUserDep) -> bool:
+    """Tell whether somebody may change groups and plans: who may change connections may.
+
+    A group decides which servers of a connection are launched.
+    """
     return get_auth_manager().is_authorized_connection(method="PUT", user=user)
 
 
 def _may_edit_groups(user: GetUserDep) -> None:
-    if not _may_edit(user):
+    if not may_edit(user):
         raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: who changes protection groups may change connections")
 
 

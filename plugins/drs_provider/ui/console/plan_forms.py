@@ -62,6 +62,7 @@ def plan_forms() -> dict[str, JsonValue]:
             sections[key.capitalize()] = fields
     kinds = {kind.name: _part(kind.model.__name__, parts, _ELSEWHERE["step"]) for kind in step_kinds()}
     return {
+        "order": list(_mapping(schema["properties"])),
         "sections": [{"title": title, "fields": _plain(fields)} for title, fields in sections.items()],
         "wave": _plain(_part("Wave", parts, _ELSEWHERE["wave"])),
         "pause": _plain(_part("Pause", parts, frozenset())),

@@ -76,7 +76,7 @@ def _add_plan(app: FastAPI, sources: ApiSources, listed_plans: Callable[..., Pla
             "plan.js",
             plan=runnable.plan if runnable else None,
             name=name,
-            title=row.title if row else name,
+            title=(runnable.plan.title if runnable else None) or name,
             written=written,
             problems=[told_problem(problem, reader.catalog.folder, reader) for problem in written.problems]
             if written

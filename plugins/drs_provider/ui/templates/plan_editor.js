@@ -137,8 +137,8 @@ async function look() {
 function fileName() { return page.dataset.name ? null : element("file").value.trim() || null; }
 function definition() {
   if (page.dataset.name) return wanted;
-  const { kind, ...rest } = wanted;
-  return { kind, ...rest, name: element("name").value.trim() };
+  const whole = { ...wanted, name: element("name").value.trim() };
+  return Object.fromEntries(forms.order.filter((key) => key in whole).map((key) => [key, whole[key]]));
 }
 function freeName(stem) {
   let number = wanted.waves.length + 1;
