@@ -90,7 +90,7 @@ def test_a_plan_of_two_waves_is_built_an_error_met_and_mended(console, tmp_path)
 
     wrong, good, names, waves = lines
     assert wrong.startswith(
-        "two-tier.yaml:8:9: waves.web.groups[0]: no group called 'shop-wbe' (did you mean 'shop-web'?)"
+        "two-tier.yaml:9:9: waves.web.groups[0]: no group called 'shop-wbe' (did you mean 'shop-web'?)"
     )
     assert (good, names, waves) == ("None: this is what drs validate says too.", "database|web", "2")
     assert (console.plans / "two-tier.yaml").read_text() == (

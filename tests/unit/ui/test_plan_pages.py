@@ -32,7 +32,7 @@ waves:
   - name: database
     groups: [shop-db]
     pause_before: {{message: {QUOTED}, approvers: [{QUOTED}]}}
-    after: [{{kind: webhook, name: hook, http_conn_id: chat, payload: {{text: {QUOTED}}}}}]
+    after: [{{kind: webhook, name: hook, http_conn_id: chat, payload: {{text: hello}}}}]
 """
 PAGES = ("/plan?name=shop", "/plan-editor?name=shop", "/plan-runbook?name=shop")
 

@@ -31,9 +31,10 @@ def plans(tmp_path: Path) -> Path:
     folder = tmp_path / "repository" / "dr" / "plans"
     folder.mkdir(parents=True)
     (folder / "shop.yaml").write_text(PLAN)
-    git(folder, "init", "-q", "-b", "main")
-    git(folder, "add", ".")
-    git(folder, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first")
+    root = tmp_path / "repository"
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", ".")
+    git(root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "first")
     return folder
 
 
@@ -119,6 +120,7 @@ def test_no_program_of_the_repository_runs(plans, tmp_path):
         (hooks / name).chmod(0o755)
     git(plans, "config", "filter.evil.clean", f"touch {tmp_path}/ran; cat")
     (plans.parents[1] / ".git" / "info").mkdir(exist_ok=True)
+    (plans.parents[1] / ".git" / "info" / "attributes").write_text("*.yaml filter=evil\n")
 
     assert change(plans, [], rto="1h").branch
     assert not (tmp_path / "ran").exists()
