@@ -113,9 +113,19 @@ def may_edit_plans() -> bool:
     """Tell whether the console may change files in the plans folder, where they can be written.
 
     ``DRS_EDIT_PLANS``, else ``[drs] edit_plans`` of Airflow's configuration, else yes. No is for folders whose content
-    comes from elsewhere, such as a git checkout that is replaced at every sync.
+    comes from elsewhere, such as a git checkout that is replaced at every sync. ``branch:PREFIX`` is yes too: see
+    :func:`edit_branches`.
     """
     return _setting("edit_plans").strip().lower() not in {"0", "false", "no", "off"}
+
+
+def edit_branches() -> str | None:
+    """Return what the branches are called on which changes of plan files are committed, instead of being written.
+
+    ``DRS_EDIT_PLANS`` or ``[drs] edit_plans`` says ``branch:PREFIX``; None: changes are written into the files.
+    """
+    word, colon, prefix = _setting("edit_plans").strip().partition(":")
+    return prefix.strip() if colon and word.strip().lower() == "branch" else None
 
 
 def prices_file() -> Path | None:

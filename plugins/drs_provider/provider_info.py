@@ -163,11 +163,12 @@ def get_provider_info() -> dict[str, Any]:
                         "description": (
                             "Whether the console may change files in the plans folder. No is for folders that come "
                             "from elsewhere, such as a git checkout: changes are then given as a patch. "
+                            "branch:PREFIX commits each change on a branch PREFIX/… of its own instead. "
                             "DRS_EDIT_PLANS goes before it."
                         ),
                         "version_added": "0.1.0",
-                        "type": "boolean",
-                        "example": "false",
+                        "type": "string",
+                        "example": "branch:drs-console",
                         "default": "true",
                     },
                     "recovery_managers": {

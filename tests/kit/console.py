@@ -18,6 +18,8 @@ from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.inventory.cache import Inventory
 from drs_provider.ui.app import add_history
 from drs_provider.ui.console.app import add_console
+from drs_provider.ui.console.plan_pages import add_plan_pages
+from drs_provider.ui.plan_list import PlanList
 from fastapi import FastAPI, HTTPException
 from kit.past_runs import PastRunsInMemory
 
@@ -104,6 +106,7 @@ class Console:
     stopped: tuple = ()
     slept: list = field(default_factory=list)
     settings: dict = field(default_factory=dict)
+    branches: str | None = None
 
     def __post_init__(self):
         def hook_of(target: Target):
@@ -120,6 +123,7 @@ class Console:
                 readable_dags=lambda: self.readable,
                 editable_dags=lambda: self.editable,
                 audit=lambda: lambda event, extra: self.audit.append((event, extra)),
+                person=lambda: "olga <op>",
             ),
             inventory=self.inventory,
             plans_folder=lambda: self.plans,
@@ -129,6 +133,7 @@ class Console:
             now=lambda: self.now,
             settings_hook=self._settings_hook,
             past_launches=index.launches,
+            edit_branches=lambda: self.branches,
         )
         self.access = Access(
             may_read_run=self._may_read_run,
@@ -169,6 +174,7 @@ class Console:
         app = FastAPI(openapi_url=None)
         add_history(app, self.history)
         add_console(app, self.sources, *api_routers(self.plan_sources, self.steering))
+        add_plan_pages(app, self.sources, lambda: PlanList(plans=[], broken=[]))
         return TestClient(app, raise_server_exceptions=False)
 
     def _may_read(self) -> None:

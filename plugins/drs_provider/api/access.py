@@ -25,6 +25,8 @@ class ConsoleAccess:
     """The ids of the DAGs that the caller may change, in the same way."""
     audit: Callable[..., AuditRecord]
     """Gives what writes a line into Airflow's audit log, which is kept when it returns."""
+    person: Callable[..., str] = lambda: ""
+    """The name of the caller, for commits."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Access:
     """Whether the caller may read import errors, and so what is wrong with broken plan files."""
     may_read_runs: Callable[..., Any]
     """Lets nobody through who may read the runs of no DAG, where no path names one."""
+    may_edit: Callable[..., bool] = lambda: False
+    """Whether the caller may change plans and groups."""
 
 
 RunLine = Callable[[str, str, str | None, Mapping[str, JsonValue]], None]

@@ -9,6 +9,7 @@ from drs_provider import __version__
 from drs_provider.api.bounds import RequestBounds
 from drs_provider.api.problems import RESPONSES, add_problem_handlers, with_problem_type
 from drs_provider.api.sources import ApiSources
+from drs_provider.api.v1.plan_changes import plan_changes_router
 from drs_provider.api.v1.protection_groups import protection_groups_router
 from drs_provider.api.v1.server_details import launch_choices_router, server_details_router
 from drs_provider.api.v1.source_servers import source_servers_router
@@ -48,6 +49,7 @@ def create_api(sources: ApiSources, *more: APIRouter) -> FastAPI:
         server_details_router(sources),
         protection_groups_router(sources),
         launch_choices_router(sources),
+        plan_changes_router(sources),
     )
     for router in (*own, *more):
         app.include_router(router)

@@ -50,11 +50,12 @@ from drs_provider.services.signed import RETURNED, believed, problem_of
 from drs_provider.ui.airflow_orders import airflow_store
 from drs_provider.ui.answer_links import add_answers
 from drs_provider.ui.answer_links_airflow import airflow_questions
-from drs_provider.ui.app import add_history, create_app
+from drs_provider.ui.app import add_history, create_app, plans_listed
 from drs_provider.ui.console.airflow_desk import airflow_steering
 from drs_provider.ui.console.airflow_plans import plan_sources
-from drs_provider.ui.console.airflow_sources import console_sources
+from drs_provider.ui.console.airflow_sources import console_sources, may_edit
 from drs_provider.ui.console.app import add_console
+from drs_provider.ui.console.plan_pages import add_plan_pages
 from drs_provider.ui.history.airflow_history import AirflowHistory
 from drs_provider.ui.orders import add_orders
 from drs_provider.ui.read_model import DOCUMENTS, LastRun, ReadEntry, RunData, Runs, Sources
@@ -376,10 +377,10 @@ def airflow_app() -> FastAPI:
         readable_dags=_readable_dags,
         may_read_problems=_may_read_problems,
         may_read_runs=requires_access_dag("GET", DagAccessEntity.RUN),
+        may_edit=may_edit,
     )
-    app = create_app(
-        Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)
-    )
+    sources = Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)
+    app = create_app(sources)
     history = HistorySources(_past_runs, access, _reports_folder, _now, HistoryIndex(_reports_folder))
     add_history(app, history)
     add_orders(app, store=airflow_store, may_edit_run=requires_access_dag("PUT", DagAccessEntity.RUN))
@@ -392,6 +393,7 @@ def airflow_app() -> FastAPI:
     )
     console = console_sources(_runs, _readable_dags, plans_folder, history.index)
     add_console(app, console, *api_routers(plan_sources(console, history, access, _runs), airflow_steering(access)))
+    add_plan_pages(app, console, plans_listed(sources))
     return app
 
 

@@ -25,6 +25,7 @@ from drs_provider.ui.plan_list import (
     broken_said,
     check_dag_ids,
     check_of,
+    drill_of,
     forecast_of,
     library_of,
     plan_ids,
@@ -63,7 +64,9 @@ def create_app(sources: Sources) -> FastAPI:
     return app
 
 
-def _add_plans(app: FastAPI, sources: Sources) -> None:
+def plans_listed(sources: Sources) -> Callable[..., PlanList]:
+    """Return the dependency that lists the plans that the caller may read, each with how it stands."""
+
     def listed(
         runs: Annotated[Runs, Depends(sources.runs)],
         readable: Annotated[set[str], Depends(sources.access.readable_dags)],
@@ -84,7 +87,14 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
             verified=lambda runnable: verified_of(runnable, sources.reports_folder(), newest, sources.now()),
             production=lambda runnable: production_of(runnable, sources.reports_folder(), newest),
             checked=lambda runnable: check_of(runnable, sources.reports_folder(), checks),
+            drilled=lambda runnable: drill_of(runnable, sources.reports_folder(), newest),
         )
+
+    return listed
+
+
+def _add_plans(app: FastAPI, sources: Sources) -> None:
+    listed: Any = plans_listed(sources)
 
     @app.get("/plans.json")
     def plans_json(plans: Annotated[PlanList, Depends(listed)], response: Response) -> PlanList:
@@ -92,8 +102,10 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
         return plans
 
     @app.get("/plans")
-    def plans_page(plans: Annotated[PlanList, Depends(listed)]) -> HTMLResponse:
-        return _page(pages.plans_page(plans))
+    def plans_page(
+        plans: Annotated[PlanList, Depends(listed)], is_editor: Annotated[bool, Depends(sources.access.may_edit)]
+    ) -> HTMLResponse:
+        return _page(pages.plans_page(plans, is_editor=is_editor))
 
 
 def _library(folder: Path, runs: Runs) -> tuple[Library, Callable[[], list[BrokenPlan]]]:

@@ -32,7 +32,16 @@ from drs_provider.rules.run.state import (
 from drs_provider.rules.run.state.prepared import is_starting, prepared_count, why_it_waits
 from drs_provider.rules.run.timing import JOB_DURATION
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
-from drs_provider.ui.forecast import USUAL, Forecast, Forecasts, RunSoFar, expected_end, expected_lengths, run_so_far, service_there_at
+from drs_provider.ui.forecast import (
+    USUAL,
+    Forecast,
+    Forecasts,
+    RunSoFar,
+    expected_end,
+    expected_lengths,
+    run_so_far,
+    service_there_at,
+)
 from drs_provider.ui.next_steps import BoardCommit, commit_of, next_steps_of
 from drs_provider.ui.questions import BoardQuestion, orders_of, questions_of
 from drs_provider.ui.read_model import RunData

@@ -28,9 +28,12 @@ STATES = {
 """Sign, words and tone of every state, as the scripts of the pages read them."""
 
 
-def plans_page(plans: PlanList) -> tuple[str, str]:
-    """Return the plans page and its content security policy."""
-    return render("plans.html.j2", PLANS_SCRIPT, plans=plans)
+def plans_page(plans: PlanList, *, is_editor: bool = False) -> tuple[str, str]:
+    """Return the plans page and its content security policy.
+
+    :param is_editor: whether the caller may change plans
+    """
+    return render("plans.html.j2", PLANS_SCRIPT, plans=plans, is_editor=is_editor)
 
 
 def run_page(dag_id: str, run_id: str) -> tuple[str, str]:

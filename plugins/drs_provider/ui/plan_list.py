@@ -78,6 +78,10 @@ class PlanRow(BaseModel):
     """The DAG that starts the plan's checks by schedule, where it is paused; empty: it is not, or there is none."""
     kept_until: datetime | None = None
     last_check: PlanCheck | None = None
+    last_drill_at: datetime | None = None
+    """When its newest drill with a report ended."""
+    last_drill_words: str = ""
+    """How that ended, and what it has cost where that is known."""
 
 
 class BrokenPlan(BaseModel):
@@ -119,6 +123,7 @@ def plan_list(
     verified: Callable[[RunnablePlan], Verification | None] = lambda _: None,
     production: Callable[[RunnablePlan], ProductionUp | None] = lambda _: None,
     checked: Callable[[RunnablePlan], PlanCheck | None] = lambda _: None,
+    drilled: Callable[[RunnablePlan], RunReport | None] = lambda _: None,
     paused: Collection[str] = (),
     stopped: Sequence[str] = (),
 ) -> PlanList:
@@ -136,6 +141,7 @@ def plan_list(
             verified(runnable),
             production(runnable),
             check=checked(runnable),
+            drill=drilled(runnable),
             paused=paused,
         )
         for name, runnable in library.plans.items()
@@ -174,6 +180,7 @@ def _row(
     production: ProductionUp | None,
     *,
     check: PlanCheck | None,
+    drill: RunReport | None,
     paused: Collection[str],
 ) -> PlanRow:
     plan = runnable.plan
@@ -203,7 +210,16 @@ def _row(
         paused_checks=check_dag if plan.check is not None and check_dag in paused else "",
         kept_until=last.kept_until if last else None,
         last_check=check,
+        last_drill_at=drill.finished_at if drill else None,
+        last_drill_words=_drill_words(drill) if drill else "",
     )
+
+
+def _drill_words(drill: RunReport) -> str:
+    known = drill.drill.measured or drill.drill.estimated
+    kind = "measured" if drill.drill.measured else "estimated"
+    ended = str(drill.verdict).replace("_", " ")
+    return f"{ended}, cost {known.dollars:.2f} US dollars ({kind})" if known else f"{ended}, cost unknown"
 
 
 def broken_said(said: Mapping[str, str]) -> list[BrokenPlan]:
@@ -241,6 +257,12 @@ def production_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, Las
     """Say whether production is up that a recovery of the plan brought up; None: it is not, or nobody can tell."""
     found = _reports_of(runnable, reports, newest)
     return None if found is None else production_up(found)
+
+
+def drill_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun]) -> RunReport | None:
+    """Return the report of a plan's newest drill; None: there is none, or nobody can tell."""
+    drills = (report for report in _reports_of(runnable, reports, newest) or () if report.run.purpose.proves_plan)
+    return max(drills, key=lambda report: report.finished_at, default=None)
 
 
 def _reports_of(runnable: RunnablePlan, reports: Any, newest: Mapping[str, LastRun]) -> tuple[RunReport, ...] | None:

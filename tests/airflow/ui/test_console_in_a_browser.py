@@ -1,14 +1,12 @@
 """The console's pages in a real browser, in a frame with the sandbox that Airflow gives them."""
 
-import html
-import re
 from pathlib import Path
 
 import pytest
 from drs_provider.services.groups.catalog import read_catalog
-from fastapi.responses import HTMLResponse
-from kit.browser import CHROMIUM, page_after_scripts, serving
+from kit.browser import CHROMIUM
 from kit.console import Console, FakeAccount, server
+from kit.framed_page import driven
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
 
@@ -25,22 +23,6 @@ servers:
 """
 OTHER = "kind: ProtectionGroup\nname: other\nregion: us-west-2\nservers: [s-00000000000000003]\n"
 
-FRAME = """<!doctype html><title>outside</title><pre id="log"></pre>
-<iframe id="frame" sandbox="allow-scripts allow-same-origin allow-forms" src="PATH"></iframe>
-<script>
-const log = (text) => { document.getElementById("log").textContent += `${text}\\n`; };
-const page = () => document.getElementById("frame").contentDocument;
-const until = async (what) => { for (let i = 0; i < 400; i++) {
-  try { const found = what(); if (found) return found; } catch {}
-  await new Promise((go) => setTimeout(go, 10)); } log(`never: ${what}`); throw new Error("never"); };
-const named = (words) => [...page().querySelectorAll("button")].find((button) => button.textContent === words);
-const press = (words) => until(() => named(words)).then((button) => button.click());
-const field = (id) => page().getElementById(id);
-const type = (id, text) => { field(id).value = text; field(id).dispatchEvent(new Event("input")); };
-const said = () => page().getElementById("said").textContent;
-(async () => { STEPS })().catch((error) => log(`failed: ${error}`)).finally(() => log("done"));
-</script>"""
-
 
 @pytest.fixture
 def console(tmp_path: Path) -> Console:
@@ -53,18 +35,6 @@ def console(tmp_path: Path) -> Console:
 
 
 POINT = {"timestamp": "2026-11-22T05:05:00Z", "snapshotID": "pit-1"}
-
-
-def driven(console, tmp_path, path, steps):
-    """The lines that a person's steps on a page in a frame leave."""
-    app = console.client().app
-    app.get("/frame")(lambda: HTMLResponse(FRAME.replace("PATH", path).replace("STEPS", steps)))
-    with serving(app) as address:
-        shown = page_after_scripts(f"{address}/frame", tmp_path / "browser", milliseconds=8000)
-    assert "<title>outside</title>" in shown
-    lines = html.unescape(re.search(r'<pre id="log">(.*?)</pre>', shown, re.DOTALL)[1]).splitlines()
-    assert lines[-1] == "done", lines
-    return lines[:-1]
 
 
 def test_a_server_is_added_to_a_group_and_the_file_keeps_all_else(console, tmp_path):

@@ -29,6 +29,15 @@ GUARDS = {
     ("POST", "/api/v1/protection-groups"): {READ, EDIT, OWN_PAGES},
     ("PUT", "/api/v1/protection-groups/{name}"): {READ, EDIT, OWN_PAGES},
     ("DELETE", "/api/v1/protection-groups/{name}"): {READ, EDIT, OWN_PAGES},
+    ("GET", "/plan"): {READ},
+    ("GET", "/plan-editor"): {READ, EDIT},
+    ("GET", "/plan-runbook"): {READ},
+    ("GET", "/api/v1/recovery-plans/{name}/definition"): {READ},
+    ("POST", "/api/v1/recovery-plans/preview"): {READ, EDIT, OWN_PAGES},
+    ("POST", "/api/v1/recovery-plans"): {READ, EDIT, OWN_PAGES},
+    ("PUT", "/api/v1/recovery-plans/{name}"): {READ, EDIT, OWN_PAGES},
+    ("PATCH", "/api/v1/recovery-plans/{name}"): {READ, EDIT, OWN_PAGES},
+    ("DELETE", "/api/v1/recovery-plans/{name}"): {READ, EDIT, OWN_PAGES},
     ("GET", "/history"): {RUNS},
     ("GET", "/history-comparison"): {RUNS},
     ("GET", "/api/v1/history"): {RUNS},
@@ -107,7 +116,7 @@ def test_every_route_has_its_guard(console):
 @pytest.mark.parametrize(("method", "path"), GUARDS, ids=str)
 def test_who_is_not_signed_in_gets_nothing(console, method, path):
     console.may_read = console.may_edit = False
-    body = {"json": {"definition": {}}} if method in {"POST", "PUT"} else {}
+    body = {"json": {"definition": {}}} if method in {"POST", "PUT", "PATCH"} else {}
 
     answer = console.client().request(method, path, **body)
 
@@ -123,7 +132,8 @@ def test_who_may_only_read_changes_nothing(console, method, path):
 
     answer = console.client().request(method, path.format(name="a"), json={"definition": {}}, headers={"If-Match": "*"})
 
-    assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
+    kind = "application/problem+json" if path.startswith("/api/") else "application/json"
+    assert (answer.status_code, answer.headers["content-type"]) == (403, kind)
     assert (console.plans / "a.yaml").read_bytes() == before
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from drs_provider.plan.edit.files import add_group, change_group, is_writable, remove_group
+from drs_provider.plan.edit.files import add_document, change_document, is_writable, remove_document
 from drs_provider.plan.edit.splice import CannotEditError
 from drs_provider.plan.yaml_source import read_documents
 from hypothesis import given, settings
@@ -168,7 +168,7 @@ def test_a_change_touches_nothing_but_what_it_changes(change, newline, mark):
     wanted = copy.deepcopy(data_of(before)[0])
     change(wanted)
 
-    after = change_group(before, "shop-db", wanted)
+    after = change_document(before, "shop-db", wanted)
 
     assert sorted(changed_lines(before.decode(), after.decode())) == sorted(CASES[change])
     assert data_of(after) == [wanted, data_of(before)[1]]
@@ -179,7 +179,7 @@ def test_a_list_that_goes_leaves_the_comments_beside_it():
     wanted = data_of(TEXT.encode())[0]
     drop_all_servers(wanted)
 
-    after = change_group(TEXT.encode(), "shop-db", wanted).decode()
+    after = change_document(TEXT.encode(), "shop-db", wanted).decode()
 
     assert "# of the shop\n" in after
     assert "# the end\n" in after
@@ -190,18 +190,18 @@ def test_the_last_line_needs_no_line_end():
     before = b"kind: ProtectionGroup\nname: a\nservers:\n- s-0123456789abcdef0"
     wanted = {"kind": "ProtectionGroup", "name": "a", "servers": ["s-0123456789abcdef0", "s-0123456789abcdef1"]}
 
-    assert change_group(before, "a", wanted) == before + b"\n- s-0123456789abcdef1"
+    assert change_document(before, "a", wanted) == before + b"\n- s-0123456789abcdef1"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_example_says_the_same_after_a_change_and_its_opposite(path):
     content = path.read_bytes()
     for group in [found for found in data_of(content) if found["kind"] == "ProtectionGroup"]:
-        assert change_group(content, group["name"], group) == content
+        assert change_document(content, group["name"], group) == content
         with_server = {**group, "servers": [*group.get("servers", []), "s-0123456789abcdef9"]}
-        changed = change_group(content, group["name"], with_server)
+        changed = change_document(content, group["name"], with_server)
         assert [line[0] for line in changed_lines(content.decode(), changed.decode())].count("-") == 0
-        assert change_group(changed, group["name"], group) == content
+        assert change_document(changed, group["name"], group) == content
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -209,16 +209,16 @@ def test_every_example_is_as_before_once_an_added_group_is_removed(path):
     content = path.read_bytes()
     group = {"kind": "ProtectionGroup", "name": "added", "servers": ["s-0123456789abcdef9"]}
 
-    assert remove_group(add_group(content, group), "added") == content
+    assert remove_document(add_document(content, group), "ProtectionGroup", "added") == content
 
 
 def test_a_removed_group_leaves_the_others_and_what_is_said_before_it():
-    first = remove_group(TEXT.encode(), "shop-db").decode()
-    second = remove_group(TEXT.encode(), "other").decode()
+    first = remove_document(TEXT.encode(), "ProtectionGroup", "shop-db").decode()
+    second = remove_document(TEXT.encode(), "ProtectionGroup", "other").decode()
 
     assert first == "# of the shop\n# the end\n" + TEXT[TEXT.index("---\n") :]
     assert second == TEXT[: TEXT.index("---\n")]
-    assert remove_group(second.encode(), "shop-db") is None
+    assert remove_document(second.encode(), "ProtectionGroup", "shop-db") is None
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_removed_group_leaves_the_others_and_what_is_said_before_it():
 )
 def test_what_nobody_can_read_is_not_changed(content, why):
     with pytest.raises(CannotEditError) as refused:
-        change_group(content, "a", {"kind": "ProtectionGroup", "name": "a"})
+        change_document(content, "a", {"kind": "ProtectionGroup", "name": "a"})
 
     assert str(refused.value).startswith(why)
 
@@ -265,7 +265,7 @@ def test_any_definition_becomes_any_other_one_beside_documents_that_stay(before,
         return
 
     try:
-        changed = change_group(content.replace(b"name: other", b"name: b", 1), "a", wanted)
+        changed = change_document(content.replace(b"name: other", b"name: b", 1), "a", wanted)
     except CannotEditError:
         assert is_flow is not False  # in block style there is always a way
         return

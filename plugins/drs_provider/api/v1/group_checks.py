@@ -13,7 +13,7 @@ from drs_provider.plan.problems import Problem
 from drs_provider.services.groups.catalog import GroupCatalog, read_catalog
 from drs_provider.services.groups.reader import HIDDEN, GroupReader
 from drs_provider.services.groups.resolve import new_conflicts, not_compared
-from drs_provider.services.groups.save import GroupRefusedError, SavedChange
+from drs_provider.services.groups.save import EditRefusedError, SavedChange
 from drs_provider.services.groups.survey import InventorySurvey, is_editable
 
 _STATUS: Final = {
@@ -52,12 +52,7 @@ class GroupChecks:
 
     def changed(self, folder: Path, change: Callable[[], SavedChange]) -> SavedChange:
         """Make a change, or say why it is not made."""
-        try:
-            return change()
-        except GroupRefusedError as error:
-            reader = GroupReader(read_catalog(folder), self.readable)
-            errors = [problem_detail(problem, folder, reader) for problem in error.problems]
-            raise RequestRefused(_STATUS[error.kind], reader.told(_without(folder, error.why)), errors) from error
+        return made_or_refused(folder, self.readable, change)
 
     def _refuse_conflicts(self, name: str, definition: Mapping[str, JsonValue], catalog: GroupCatalog) -> None:
         told = GroupReader(catalog, self.readable).told
@@ -66,6 +61,16 @@ class GroupChecks:
         if errors:
             detail = "servers of it belong to another group; nothing was saved"
             raise RequestRefused(HTTPStatus.CONFLICT, detail, errors)
+
+
+def made_or_refused(folder: Path, readable: Collection[str], change: Callable[[], SavedChange]) -> SavedChange:
+    """Make a change, or say why it is not made, naming nothing that the caller may not read."""
+    try:
+        return change()
+    except EditRefusedError as error:
+        reader = GroupReader(read_catalog(folder), readable)
+        errors = [problem_detail(problem, folder, reader) for problem in error.problems]
+        raise RequestRefused(_STATUS[error.kind], reader.told(_without(folder, error.why)), errors) from error
 
 
 def ensure_editable(names: Iterable[str], catalog: GroupCatalog, editable: Collection[str]) -> None:

@@ -20,7 +20,7 @@ from drs_provider.plan.problems import Problem
 from drs_provider.services.groups.catalog import GroupCatalog, WrittenGroup
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.resolve import resolve
-from drs_provider.services.groups.save import AuditRecord, GroupEditor, SavedChange
+from drs_provider.services.groups.save import GROUPS, DocumentEditor, SavedChange
 from drs_provider.services.groups.survey import InventorySurvey, is_editable
 
 GroupName = Annotated[str, Field(max_length=100)]
@@ -79,6 +79,7 @@ class GroupChange(BaseModel):
     file: str
     patch: str = Field(description="The change as a unified diff, to apply where the files come from.")
     why_not: str = Field(description="Why it has not been saved; empty: it has, or was not to be.")
+    branch: str = Field(default="", description="The branch that it is committed on, for somebody to merge.")
     warnings: list[str] = Field(description="What it could not be compared with: accounts that have not answered.")
 
 
@@ -172,14 +173,8 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     look: Any = sources.survey()
     reader_now: Any = sources.reader()
     editable_dags: Any = sources.access.editable_dags
-    audit: Any = sources.access.audit
+    editor: Any = sources.editor(GROUPS)
     guard = [Depends(refuse_other_origins), Depends(sources.access.may_edit_groups)]
-
-    def editor(record: Annotated[AuditRecord, Depends(audit)]) -> GroupEditor:
-        folder = sources.plans_folder()
-        if not folder.is_dir():
-            raise RequestRefused(HTTPStatus.CONFLICT, "the plans folder is not on this server: change the files there")
-        return GroupEditor(folder, sources.may_write(), record)
 
     def to_change(
         name: GroupName,
@@ -201,7 +196,7 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     def create_group(
         new: NewGroup,
         checks: Annotated[GroupChecks, Depends(checker)],
-        groups: Annotated[GroupEditor, Depends(editor)],
+        groups: Annotated[DocumentEditor, Depends(editor)],
         response: Response,
         dry_run: DryRun = False,
     ) -> GroupChange:
@@ -216,7 +211,7 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         group: Annotated[WrittenGroup, Depends(to_change)],
         definition: GroupDefinition,
         checks: Annotated[GroupChecks, Depends(checker)],
-        groups: Annotated[GroupEditor, Depends(editor)],
+        groups: Annotated[DocumentEditor, Depends(editor)],
         response: Response,
         if_match: IfMatch = None,
         dry_run: DryRun = False,
@@ -231,7 +226,7 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     def delete_group(  # noqa: PLR0917  (what it looks at)
         group: Annotated[WrittenGroup, Depends(to_change)],
         checks: Annotated[GroupChecks, Depends(checker)],
-        groups: Annotated[GroupEditor, Depends(editor)],
+        groups: Annotated[DocumentEditor, Depends(editor)],
         response: Response,
         if_match: IfMatch = None,
         dry_run: DryRun = False,
@@ -297,8 +292,13 @@ def _hint(problem: Problem) -> str:
 def _answer(saved: SavedChange, response: Response, warnings: Iterable[str] = ()) -> GroupChange:
     if not saved.is_saved:
         response.status_code = HTTPStatus.OK
-    elif saved.group is not None:
-        response.headers["ETag"] = _etag(saved.group.digest)
+    elif saved.written is not None:
+        response.headers["ETag"] = _etag(saved.written.digest)
     return GroupChange(
-        is_saved=saved.is_saved, file=saved.file, patch=saved.diff, why_not=saved.why_not, warnings=list(warnings)
+        is_saved=saved.is_saved,
+        file=saved.file,
+        patch=saved.diff,
+        why_not=saved.why_not,
+        warnings=list(warnings),
+        branch=saved.branch,
     )

@@ -1,8 +1,9 @@
-"""A plan file with one protection group changed, added or removed; everything else in it stays as it is written."""
+"""A plan file with one group or plan changed, added or removed; everything else in it stays as it is written."""
 
 import codecs
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import yaml
 from pydantic import JsonValue
@@ -12,19 +13,21 @@ from drs_provider.plan.edit.tree import YamlPart, read_tree
 from drs_provider.plan.yaml_source import YamlDocument, document_parts, read_documents
 
 Definition = Mapping[str, JsonValue]
-"""A group as a plan file has it: kind, name and all that its author wrote."""
+"""A group or a plan as a plan file has it: kind, name and all that its author wrote."""
 
-_KIND = "ProtectionGroup"
+NOUNS: Final[Mapping[str, str]] = {"ProtectionGroup": "group", "RecoveryPlan": "plan"}
+"""What people call the kinds of documents."""
 
 
-def change_group(content: bytes, name: str, wanted: Definition) -> bytes:
-    """Return a file in which a group is defined in another way.
+def change_document(content: bytes, name: str, wanted: Definition) -> bytes:
+    """Return a file in which a group or a plan, of the kind that is wanted, is defined in another way.
 
     :raises CannotEditError: that cannot be done without changing something else; it must be done by hand
     """
     text = _text(content)
     documents = _documents(text)
-    document, start, root = _find(documents, text, name)
+    kind = str(wanted.get("kind"))
+    document, start, root = _find(documents, text, kind, name)
     after = [dict(wanted) if other is document else other.data for other in documents]
     why = ""
     for is_coarse in (False, True):
@@ -37,13 +40,13 @@ def change_group(content: bytes, name: str, wanted: Definition) -> bytes:
         if _says(written, after):
             return _bytes(written, content)
     raise CannotEditError(
-        f"group {name!r} cannot be changed here without changing something else in its file"
+        f"{_noun(kind)} {name!r} cannot be changed here without changing something else in its file"
         f"{f': {why}' if why else ''}. Change the file by hand"
     )
 
 
-def add_group(content: bytes | None, wanted: Definition) -> bytes:
-    """Return a file with one more group, at its end; ``content`` None: there is no such file yet."""
+def add_document(content: bytes | None, wanted: Definition) -> bytes:
+    """Return a file with one more group or plan, at its end; ``content`` None: there is no such file yet."""
     if not content:
         return write_block(dict(wanted)).encode()
     text = _text(content)
@@ -52,18 +55,18 @@ def add_group(content: bytes | None, wanted: Definition) -> bytes:
     between = "" if text.endswith("\n") else newline
     written = f"{text}{between}---{newline}{write_block(dict(wanted), newline)}"
     if not _says(written, [*before, dict(wanted)]):
-        raise CannotEditError("the group cannot be added at the end of this file. Name another file")
+        raise CannotEditError("nothing can be added at the end of this file. Name another file")
     return _bytes(written, content)
 
 
-def remove_group(content: bytes, name: str) -> bytes | None:
-    """Return a file without a group; None: nothing else is in it, so the file goes.
+def remove_document(content: bytes, kind: str, name: str) -> bytes | None:
+    """Return a file without a group or a plan; None: nothing else is in it, so the file goes.
 
-    :raises CannotEditError: as in :func:`change_group`
+    :raises CannotEditError: as in :func:`change_document`
     """
     text = _text(content)
     documents = _documents(text)
-    document, start, root = _find(documents, text, name)
+    document, start, root = _find(documents, text, kind, name)
     after = [other.data for other in documents if other is not document]
     if not after:
         return None
@@ -75,7 +78,9 @@ def remove_group(content: bytes, name: str) -> bytes | None:
         end = len(text) if line < 0 else line + 1
     written = text[:begin] + text[end:]
     if not _says(written, after):
-        raise CannotEditError(f"group {name!r} cannot be removed without changing something else. Do it by hand")
+        raise CannotEditError(
+            f"{_noun(kind)} {name!r} cannot be removed without changing something else. Do it by hand"
+        )
     return _bytes(written, content)
 
 
@@ -94,15 +99,19 @@ def _documents(text: str) -> list[YamlDocument]:
     return documents
 
 
-def _find(documents: Sequence[YamlDocument], text: str, name: str) -> tuple[YamlDocument, int, YamlPart]:
-    """Return a group's document, where its part of the text begins, and its tree."""
+def _noun(kind: str) -> str:
+    return NOUNS.get(kind, "document")
+
+
+def _find(documents: Sequence[YamlDocument], text: str, kind: str, name: str) -> tuple[YamlDocument, int, YamlPart]:
+    """Return the document of a group or a plan, where its part of the text begins, and its tree."""
     found = [
         document
         for document in documents
-        if isinstance(document.data, dict) and (document.data.get("kind"), document.data.get("name")) == (_KIND, name)
+        if isinstance(document.data, dict) and (document.data.get("kind"), document.data.get("name")) == (kind, name)
     ]
     if len(found) != 1:
-        raise CannotEditError(f"there are {len(found)} groups called {name!r} in this file")
+        raise CannotEditError(f"there are {len(found)} {_noun(kind)}s called {name!r} in this file")
     document = found[0]
     if document.problems:
         raise CannotEditError(f"the file cannot be changed here before it is mended: {document.problems[0]}")
@@ -111,10 +120,10 @@ def _find(documents: Sequence[YamlDocument], text: str, name: str) -> tuple[Yaml
         if line == document.first_line and part == document.text:
             roots = read_tree(part)
             if len(roots) != 1:
-                raise CannotEditError("begin the group's document with --- in a line of its own")
+                raise CannotEditError(f"begin the {_noun(kind)}'s document with --- in a line of its own")
             return document, start, roots[0]
         start += len(part)
-    raise CannotEditError(f"group {name!r} is not found again")
+    raise CannotEditError(f"{_noun(kind)} {name!r} is not found again")
 
 
 def _says(text: str, wanted: list[JsonValue]) -> bool:

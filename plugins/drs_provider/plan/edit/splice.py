@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import pairwise
 from typing import Any, Final
 
 import yaml
 from pydantic import JsonValue
 
+from drs_provider.plan.edit.alignment import AlignmentStep, align, has_anchors
 from drs_provider.plan.edit.tree import YamlPart
 from drs_provider.plan.yaml_source import read_plain
 
@@ -151,29 +151,71 @@ class Editor:
 
     def _list(self, part: YamlPart, old: Sequence[JsonValue], wanted: Sequence[JsonValue]) -> None:
         dashes = [] if part.is_flow else [self._dash(part, position) for position in range(len(part.items))]
-        matcher = SequenceMatcher(None, [repr(item) for item in old], [repr(item) for item in wanted], autojunk=False)
         if not part.items:
             if wanted:
                 self._replace(part, list(wanted), self._column(part.start))
             return
-        if not any(tag == "equal" for tag, *_ in matcher.get_opcodes()) and len(old) != len(wanted):
+        steps = align(old, wanted)
+        if not any(tag == "equal" for tag, *_ in steps) and len(old) != len(wanted):
             self._replace_all(part, list(wanted), self._column(dashes[0] if dashes else part.start))
             return
-        for tag, begin, end, first, last in matcher.get_opcodes():
-            if tag == "equal" or (tag == "replace" and end - begin == last - first):
+        moved = {} if part.is_flow else self._moved(part, old, wanted, steps)
+        from_elsewhere = set(moved.values())
+        for tag, begin, end, first, last in steps:
+            is_in_place = not from_elsewhere & set(range(begin, end)) and not moved.keys() & set(range(first, last))
+            if tag == "equal" or (tag == "replace" and end - begin == last - first and is_in_place):
                 for item, value in zip(part.items[begin:end], wanted[first:last], strict=True):
                     self._change(item, value, self._column(item.content))
                 continue
             for position in range(begin, end):
                 item = part.items[position]
                 self._forget(item)
-                self._drop(part, position, item.start if part.is_flow else dashes[position], item.end)
+                start = item.start if part.is_flow else dashes[position]
+                if position in from_elsewhere:
+                    self.splices.append(Splice(*self._lines_of(part, position), ""))
+                else:
+                    self._drop(part, position, start, item.end)
             if last > first:
-                self._insert(part, dashes, begin if tag == "insert" else end, wanted[first:last])
+                written = {new: self._text_of(part, moved[new]) for new in range(first, last) if new in moved}
+                values = [(value, written.get(first + place)) for place, value in enumerate(wanted[first:last])]
+                self._insert(part, dashes, begin if tag == "insert" else end, values)
 
-    def _insert(self, part: YamlPart, dashes: Sequence[int], position: int, values: Sequence[JsonValue]) -> None:
+    def _moved(
+        self, part: YamlPart, old: Sequence[JsonValue], wanted: Sequence[JsonValue], steps: Sequence[AlignmentStep]
+    ) -> dict[int, int]:
+        """Find the items that stand elsewhere now and are the same: their new place and their old one."""
+        gone = [place for tag, begin, end, *_ in steps if tag != "equal" for place in range(begin, end)]
+        come = [place for tag, _, _, begin, end in steps if tag != "equal" for place in range(begin, end)]
+        found: dict[int, int] = {}
+        for new in come:
+            same = (place for place in gone if place not in found.values() and repr(old[place]) == repr(wanted[new]))
+            place = next(same, None)
+            if place is not None and isinstance(old[place], dict) and not has_anchors(part.items[place]):
+                found[new] = place
+        return found
+
+    def _lines_of(self, part: YamlPart, position: int) -> tuple[int, int]:
+        """Return where the lines of an item begin and end, with the comments that stand directly above it."""
+        dash = self._dash(part, position)
+        begin = self._line_start(dash)
+        if self.text[begin:dash].strip():
+            raise CannotEditError("it begins behind something else in its line")
+        indent = f"{self.text[begin:dash]}#"
+        while begin and self.text[self._line_start(begin - 1) : begin].startswith(indent):
+            begin = self._line_start(begin - 1)
+        return begin, self._line_end(part.items[position].end)
+
+    def _text_of(self, part: YamlPart, position: int) -> str:
+        begin, end = self._lines_of(part, position)
+        text = self.text[begin:end]
+        return text if text.endswith("\n") else text + self.newline
+
+    def _insert(
+        self, part: YamlPart, dashes: Sequence[int], position: int, values: Sequence[tuple[JsonValue, str | None]]
+    ) -> None:
+        """:param values: each with its lines as they stand elsewhere; None: it is written anew."""
         if part.is_flow:
-            written = [_dump(value, is_flow=True).rstrip("\n") for value in values]
+            written = [_dump(value, is_flow=True).rstrip("\n") for value, _ in values]
             if position == 0:
                 start = part.items[0].start
                 self.splices.append(Splice(start, start, "".join(f"{text}, " for text in written)))
@@ -182,11 +224,9 @@ class Editor:
                 self.splices.append(Splice(end, end, "".join(f", {text}" for text in written)))
             return
         column = self._column(dashes[0])
-        lines = "".join(self._block_item(value, column) for value in values)
+        lines = "".join(self._block_item(value, column) if text is None else text for value, text in values)
         if position == 0:
-            begin = self._line_start(dashes[0])
-            if self.text[begin : dashes[0]].strip():
-                raise CannotEditError("the list begins behind something else in its line")
+            begin, _ = self._lines_of(part, 0)
             self.splices.append(Splice(begin, begin, lines))
         else:
             self._add_lines(part.items[position - 1].end, lines)

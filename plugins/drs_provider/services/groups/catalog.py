@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import JsonValue
 
@@ -42,12 +43,34 @@ class WrittenGroup:
 
 
 @dataclass(frozen=True)
+class WrittenPlan:
+    """A plan as its file has it.
+
+    ``plan`` None: something is so wrong with it that nobody can say what it means. All else is as in ``WrittenGroup``.
+    """
+
+    name: str
+    definition: Mapping[str, JsonValue]
+    plan: RecoveryPlan | None
+    file: str
+    line: int
+    digest: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def where(self) -> str:
+        """Where it is written, as ``path:line``."""
+        return f"{self.file}:{self.line}" if self.file else ""
+
+
+@dataclass(frozen=True)
 class GroupCatalog:
     """The groups of a plans folder by name, in the order of files, and the library that they belong to.
 
     ``plans``: the names of the plans that use a group, also of those with a problem. A name that stands in two files is
     in ``groups`` once, with the problem. ``is_uncertain``: something may be a plan and nobody can read which groups it
-    uses, so that any group may be one of them.
+    uses, so that any group may be one of them. ``written_plans``: the plans by name, as their files have them; empty
+    where the files are not here.
     """
 
     folder: Path
@@ -55,6 +78,7 @@ class GroupCatalog:
     library: Library = field(default_factory=Library)
     plans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_uncertain: bool = False
+    written_plans: Mapping[str, WrittenPlan] = field(default_factory=dict)
 
     @property
     def models(self) -> dict[str, ProtectionGroup]:
@@ -74,12 +98,19 @@ class GroupCatalog:
 
     def groups_in(self, file: str | None) -> tuple[str, ...]:
         """Return the names of the groups that a file holds, by whatever way its path leads to it."""
+        return self._in(file, self.groups)
+
+    def plans_in(self, file: str | None) -> tuple[str, ...]:
+        """Return the names of the plans that a file holds, in the same way."""
+        return self._in(file, self.written_plans)
+
+    def _in(self, file: str | None, written: Mapping[str, WrittenGroup] | Mapping[str, WrittenPlan]) -> tuple[str, ...]:
         try:
             path = (self.folder / (file or "")).resolve()
         except (OSError, ValueError):  # it is no name of a file
             return ()
-        found = self.groups.items()
-        return tuple(name for name, group in found if group.file and (self.folder / group.file).resolve() == path)
+        found = written.items()
+        return tuple(name for name, entry in found if entry.file and (self.folder / entry.file).resolve() == path)
 
     def known(self) -> tuple[KnownGroup, ...]:
         """Return the groups with where they are written."""
@@ -120,6 +151,7 @@ def catalog_of_contents(folder: Path, contents: Sequence[tuple[Path, bytes | Pro
     """Return the catalog of files whose bytes are here already."""
     library = read_contents(contents)
     groups: dict[str, WrittenGroup] = {}
+    plans: dict[str, WrittenPlan] = {}
     others: list[Parsed] = []
     for path, content in contents:
         if isinstance(content, Problem):
@@ -128,15 +160,30 @@ def catalog_of_contents(folder: Path, contents: Sequence[tuple[Path, bytes | Pro
             parsed = parse_document(document)
             if parsed.kind != "ProtectionGroup":
                 others.append(parsed)
+                if parsed.kind == "RecoveryPlan" and parsed.name and parsed.name not in plans:
+                    plan = parsed.model if isinstance(parsed.model, RecoveryPlan) else None
+                    plans[parsed.name] = WrittenPlan(plan=plan, **_written(parsed, folder, content, library))
             elif parsed.name and parsed.name not in groups:
-                groups[parsed.name] = _written(parsed, folder, digest_of_file(content), library)
+                group = parsed.model if isinstance(parsed.model, ProtectionGroup) else None
+                groups[parsed.name] = WrittenGroup(group=group, **_written(parsed, folder, content, library))
     uses = [(parsed, *_groups_named(parsed)) for parsed in others]
     is_sure = all(parsed.name and sure and groups.keys() >= set(used) for parsed, used, sure in uses)
     of_plans = _plans_by_group((parsed.name, used) for parsed, used, _ in uses if parsed.name)
-    return GroupCatalog(folder, groups, library, of_plans, bool(library.unnamed) or not is_sure)
+    return GroupCatalog(folder, groups, library, of_plans, bool(library.unnamed) or not is_sure, plans)
 
 
-def _written(parsed: Parsed, folder: Path, digest: str, library: Library) -> WrittenGroup:
+class _Place(TypedDict):
+    """What is known of a document, whatever its kind."""
+
+    name: str
+    definition: Mapping[str, JsonValue]
+    file: str
+    line: int
+    digest: str
+    problems: tuple[Problem, ...]
+
+
+def _written(parsed: Parsed, folder: Path, content: bytes, library: Library) -> _Place:
     document = parsed.document
     first = document.first_line + document.root.start_mark.line
     last = document.first_line + document.root.end_mark.line
@@ -144,9 +191,15 @@ def _written(parsed: Parsed, folder: Path, digest: str, library: Library) -> Wri
         problem for problem in library.problems_of(document.path) if first <= problem.line <= max(first, last)
     )
     definition = document.data if isinstance(document.data, dict) else {}
-    model = parsed.model if isinstance(parsed.model, ProtectionGroup) else None
     file = document.path.relative_to(folder).as_posix()
-    return WrittenGroup(parsed.name, definition, model, file, first, digest, problems)
+    return _Place(
+        name=parsed.name,
+        definition=definition,
+        file=file,
+        line=first,
+        digest=digest_of_file(content),
+        problems=problems,
+    )
 
 
 def _groups_of(plan: RecoveryPlan) -> tuple[str, ...]:

@@ -53,10 +53,11 @@ def console_sources(
         access=ConsoleAccess(
             may_read=_may_read,
             may_edit_groups=_may_edit_groups,
-            may_edit=_may_edit,
+            may_edit=may_edit,
             readable_dags=readable,
             editable_dags=_editable_dags,
             audit=_audit,
+            person=_person,
         ),
         inventory=Inventory(_hook, lambda: datetime.now(UTC), configuration.inventory_refresh()),
         plans_folder=plans_folder,
@@ -66,6 +67,7 @@ def console_sources(
         now=lambda: datetime.now(UTC),
         settings_hook=_hook,
         past_launches=history.launches,
+        edit_branches=configuration.edit_branches,
     )
 
 
@@ -81,13 +83,16 @@ def _may_read(user: GetUserDep) -> None:
         raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: you may not read DAGs")
 
 
-def _may_edit(user: GetUserDep) -> bool:
-    """Those who may change connections: a group decides which servers of a connection are launched."""
+def may_edit(user: GetUserDep) -> bool:
+    """Tell whether somebody may change groups and plans: who may change connections may.
+
+    A group decides which servers of a connection are launched.
+    """
     return get_auth_manager().is_authorized_connection(method="PUT", user=user)
 
 
 def _may_edit_groups(user: GetUserDep) -> None:
-    if not _may_edit(user):
+    if not may_edit(user):
         raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: who changes protection groups may change connections")
 
 
@@ -100,6 +105,10 @@ def _every_dag(method: Literal["GET", "PUT"], user: BaseUser) -> set[str]:
     """Tell whether somebody has a right to every DAG: then they have it to one that there is not."""
     details = DagDetails(id=EVERY_DAG)
     return {EVERY_DAG} if get_auth_manager().is_authorized_dag(method=method, details=details, user=user) else set()
+
+
+def _person(user: GetUserDep) -> str:
+    return user.get_name()
 
 
 def _audit(user: GetUserDep) -> AuditRecord:

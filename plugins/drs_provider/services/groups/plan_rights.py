@@ -1,0 +1,57 @@
+"""What a change of a plan needs rights to: the plan, and whatever the plan newly reaches."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from pydantic import JsonValue
+
+from drs_provider.plan.edit.files import Definition
+from drs_provider.services.groups.catalog import GroupCatalog
+from drs_provider.services.groups.survey import EVERY_DAG, has_dag, is_editable
+
+
+def refusals(
+    name: str, before: Definition | None, after: Definition | None, catalog: GroupCatalog, editable: Collection[str]
+) -> tuple[str, ...]:
+    """Say what somebody may not do who makes a plan out of another one; nothing: they may.
+
+    A plan launches the servers of its groups and starts the plans and DAGs of its steps, so whoever adds one of these
+    must have the right to it.
+
+    :param before: None: there is no such plan yet; ``after`` None: there shall be none
+    :param editable: the ids of the DAGs that they may change
+    """
+    return tuple(_refusals(name, before or {}, after or {}, catalog, editable))
+
+
+def _refusals(
+    name: str, before: Definition, after: Definition, catalog: GroupCatalog, editable: Collection[str]
+) -> Iterator[str]:
+    if not has_dag(name, editable):
+        yield f"you may not change plan {name!r}"
+    for group in dict.fromkeys(_groups(after)):
+        if group not in set(_groups(before)) and group in catalog.groups and not is_editable(group, catalog, editable):
+            yield f"you may not use group {group!r}: it belongs to a plan that you may not change"
+    for plan in _named(after, "plan", "plan"):
+        if plan not in set(_named(before, "plan", "plan")) and not has_dag(plan, editable):
+            yield f"you may not run plan {plan!r} as a step: you may not change it"
+    for dag in _named(after, "dag", "dag_id"):
+        if dag not in set(_named(before, "dag", "dag_id")) and not {dag, EVERY_DAG} & set(editable):
+            yield f"you may not run DAG {dag!r} as a step: you may not change it"
+
+
+def _groups(definition: Definition) -> Iterator[str]:
+    for wave in _mappings(definition.get("waves")):
+        groups = wave.get("groups")
+        yield from (group for group in (groups if isinstance(groups, list) else []) if isinstance(group, str))
+
+
+def _named(definition: Definition, kind: str, key: str) -> dict[str, None]:
+    """Return what the steps of a kind name, in the order of the plan."""
+    owners = [definition, *_mappings(definition.get("waves"))]
+    steps = [step for owner in owners for side in ("before", "after") for step in _mappings(owner.get(side))]
+    found = (step.get(key) for step in steps if step.get("kind") == kind)
+    return dict.fromkeys(name for name in found if isinstance(name, str))
+
+
+def _mappings(value: JsonValue) -> list[Mapping[str, JsonValue]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
