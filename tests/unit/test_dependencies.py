@@ -23,7 +23,7 @@ NOT_DECLARED = {("simulator", "pytest"), ("provider", "apache-airflow-providers-
 LISTS = [
     path
     for path in sorted((ROOT / "requirements").rglob("*.txt"))
-    if path.stem not in {"installer", "postgresql", "release"}
+    if path.stem not in {"docs", "installer", "postgresql", "release"}
 ]
 
 

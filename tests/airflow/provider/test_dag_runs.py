@@ -134,3 +134,12 @@ def test_a_drill_waits_until_its_servers_are_ready(airflow_db, simulator):
 
     assert dag_run.state == "success"
     assert task(dag_run, "ready").xcom_pull("ready") == {"servers": list(HELLO), "warnings": []}
+
+
+def test_the_hook_answers_and_its_triggers_wait_for_an_operator_of_ones_own(airflow_db, simulator):
+    dag_run = run("example_drs_hook")
+
+    assert dag_run.state == "success"
+    assert sorted(task(dag_run, "lags").xcom_pull("lags")) == list(HELLO)
+    assert sorted(task(dag_run, "ready").xcom_pull("ready")) == list(HELLO)
+    assert task(dag_run, "watch").xcom_pull("watch") == "settled"
