@@ -97,7 +97,7 @@ lint: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy -p demo -p benchmarks
+	$(BIN)/mypy -p demo -p benchmarks -p upstream
 	$(BIN)/lint-imports
 
 check: lint ## the same and the quick tests: before every commit
