@@ -75,9 +75,9 @@ BASES: Final = (
             "        self.verify = verify\n        self.botocore_config = botocore_config\n"
         ),
         (
-            "        super().__init__(\n            aws_conn_id=aws_conn_id,\n            region_name=region_name,\n"
             "        super().__init__(\n            aws_conn_id=aws_conn_id,\n"
-            "            region_name=region_name,\n"
+            "            region_name=region_name,\n            verify=verify,\n"
+            "            botocore_config=botocore_config,\n            **kwargs,\n        )\n"
             "        self.deferrable = deferrable\n"
         ),
     ),

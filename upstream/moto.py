@@ -112,13 +112,14 @@ def test_a_server_is_in_one_job_at_a_time(drs):
             slow.start_recovery(sourceServers=one, isDrill=True)
 
 
-def test_nothing_of_a_mock_is_left_in_the_next(drs):
-    drs.start_recovery(sourceServers=[{"sourceServerID": ids(drs)[0]}], isDrill=True)
-    assert len(drs.describe_jobs(filters={})["items"]) == 1
-    with mock_aws():
-        pass
-    with mock_aws():
-        assert boto3.client("drs", region_name="us-west-2").describe_jobs(filters={})["items"] == []
+def test_nothing_of_a_mock_is_left_in_the_next():
+    register(FLEET, speed=1)
+    for _ in range(2):
+        with mock_aws():
+            drs = boto3.client("drs", region_name="us-west-2")
+            assert drs.describe_jobs(filters={})["items"] == []
+            drs.start_recovery(sourceServers=[{"sourceServerID": ids(drs)[0]}], isDrill=True)
+            assert len(drs.describe_jobs(filters={})["items"]) == 1
 '''
 
 CONFTEST: Final = '''"""Nothing of where DRS came from."""
