@@ -22,8 +22,12 @@ def run_tests(folder, path, **environment):
         [*command, "--import-mode=importlib", f"--rootdir={folder}", "-W", "ignore", "tests"],
         cwd=folder,
         env={
-            **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "AIRFLOW", "DRS"))},
             "AIRFLOW_HOME": str(folder / "airflow-home"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+            "DRS_INSTALLATION": "here",
+            "DRS_SIGNING_KEY": "of these tests",
             "PYTHONPATH": os.pathsep.join(map(str, path)),
             "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "secret",
