@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links --no-emit-package drs-simulator
-LOCKS := $(addprefix requirements/,installer.txt release.txt client.txt demo.txt postgresql.txt compose.txt dev.txt)
+LOCKS := $(addprefix requirements/,installer.txt release.txt client.txt demo.txt postgresql.txt compose.txt dev.txt docs.txt)
 
 # The two halves of `make test`: whole Airflows, and before them all the rest. What each gives to pytest, and in how many
 # processes; each keeps for itself which of its tests failed. In the order of the folders: xdist's own order leaves the
@@ -55,7 +55,7 @@ STEP ?= 1
 SERVERS ?= 10
 ROUNDS ?= 1
 
-.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install lint check bench chaos chaos-sweep circle combinations lock clean
+.PHONY: help demo up test test-again $(HALVES:%=test-%) $(HALVES:%=test-%-again) test-matrix test-install lint check docs bench chaos chaos-sweep circle combinations lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,11 +99,15 @@ lint: $(VENV)/.dev ## format, lint, types, layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/mypy -p demo -p benchmarks
+	$(BIN)/mypy -p demo -p benchmarks -p upstream
 	$(BIN)/lint-imports
 
 check: lint ## the same and the quick tests: before every commit
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/docs tests/properties $(SLOW:%=--ignore=tests/%)
+
+docs: $(VENV)/.docs ## the documentation as a site, in site/; a broken link or a missing example fails
+	@NO_MKDOCS_2_WARNING=1 exec $(BIN)/mkdocs build --strict --quiet
+	@echo 'site/ is made; to look at it: $(BIN)/python -m http.server --directory site'
 
 bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .bench/ [DATABASE=postgresql]
 	@exec $(BIN)/python -m benchmarks.run --database '$(DATABASE)'
@@ -134,10 +138,11 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	@# The image may have an older botocore than the others: s3fs says which (its aiobotocore pins one).
 	$(COMPILE) --upgrade --extra simulator --extra s3 --group compose -c requirements/postgresql.txt pyproject.toml -o requirements/compose.txt
 	$(COMPILE) --upgrade --extra simulator --group dev -c requirements/demo.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) --upgrade --group docs -c requirements/dev.txt -o requirements/docs.txt
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 
 clean: ## remove what make has made
-	rm -rf $(VENV) .matrix .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) site .matrix .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. Two stamps in one .venv: .demo is what the demo needs, .dev is all. Once .dev is there it stays.
@@ -171,6 +176,11 @@ $(VENV)/.postgresql: $(VENV)/.demo requirements/postgresql.txt
 $(VENV)/.client: $(BIN)/uv requirements/client.txt
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/client
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV)/client $(BIN)/uv pip sync --quiet --require-hashes --no-build requirements/client.txt
+	@touch $@
+
+# The site's tools come on top of .dev: the same versions of what both need.
+$(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
+	@$(UV) pip install --quiet --require-hashes --no-build -r requirements/docs.txt
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml simulator/pyproject.toml

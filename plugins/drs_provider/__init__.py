@@ -1,3 +1,3 @@
 """Recovery plans for AWS Elastic Disaster Recovery, as Apache Airflow DAGs."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -23,6 +23,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": INTEGRATION,
                 "external-doc-url": "https://docs.aws.amazon.com/drs/",
                 "logo": "drs_provider/logo.svg",
+                "how-to-guide": ["/docs/operators/index.md"],
                 "tags": ["aws"],
             }
         ],

@@ -23,7 +23,7 @@ NOT_DECLARED = {("simulator", "pytest"), ("provider", "apache-airflow-providers-
 LISTS = [
     path
     for path in sorted((ROOT / "requirements").rglob("*.txt"))
-    if path.stem not in {"client", "installer", "postgresql", "release"}
+    if path.stem not in {"client", "docs", "installer", "postgresql", "release"}
 ]
 
 

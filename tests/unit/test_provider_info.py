@@ -18,6 +18,7 @@ from drs_provider.provider_info import INTEGRATION, get_provider_info
 from jsonschema import validate
 
 PACKAGE = Path(drs_provider.__file__).parent
+ROOT = Path(__file__).parents[2]
 BASES = {DrsOperator, DrsSensor}
 """What operators and sensors derive from: nobody puts these into a DAG."""
 
@@ -77,4 +78,5 @@ def test_it_has_the_form_that_airflow_wants_and_the_logo_is_there():
     )
 
     assert [entry["integration-name"] for entry in info["integrations"]] == [INTEGRATION]
+    assert all((ROOT / guide.removeprefix("/")).is_file() for guide in info["integrations"][0]["how-to-guide"])
     assert (PACKAGE.parent / info["integrations"][0]["logo"]).read_text(encoding="utf-8").startswith("<svg ")

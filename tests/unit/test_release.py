@@ -6,8 +6,11 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import drs_provider
 import pytest
 import yaml
+from drs_provider.provider_info import get_provider_info
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -17,6 +20,13 @@ VERSIONS = {
     folder: tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     for folder in (".", "simulator")
 }
+
+
+def test_a_version_is_the_same_wherever_it_stands():
+    assert drs_provider.__version__ == VERSIONS["."]
+    assert get_provider_info()["versions"] == [VERSIONS["."]]
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert Requirement(extra["simulator"][0]).specifier.contains(VERSIONS["simulator"])
 
 
 @pytest.fixture

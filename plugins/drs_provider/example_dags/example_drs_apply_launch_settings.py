@@ -23,14 +23,20 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_operator_drs_apply_launch_settings]
     settings = DrsApplyLaunchSettingsOperator(task_id="settings", settings=SETTINGS, is_temporary=True)
+    # [END howto_operator_drs_apply_launch_settings]
     start = DrsStartRecoveryOperator(task_id="start", source_server_ids=SERVERS, is_drill=True)
     wait = DrsRecoveryJobSensor(task_id="wait", jobs=start.output, timeout=timedelta(hours=1))
+    # [START howto_operator_drs_protect_recovery_instances]
     # In a drill this only compares; what a recovery has launched it also protects from termination.
     look = DrsProtectRecoveryInstancesOperator(task_id="look", settings=SETTINGS)
+    # [END howto_operator_drs_protect_recovery_instances]
     clean_up = DrsTerminateRecoveryInstancesOperator(
         task_id="clean_up",
         job_ids="{{ ti.xcom_pull('start')['jobs'] | map(attribute='job_id') | list }}",
     )
+    # [START howto_operator_drs_restore_launch_settings]
     put_back = DrsRestoreLaunchSettingsOperator(task_id="put_back", source_server_ids=SERVERS)
+    # [END howto_operator_drs_restore_launch_settings]
     settings >> start >> wait >> look >> clean_up.as_teardown(setups=start) >> put_back.as_teardown(setups=settings)

@@ -25,12 +25,14 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_operator_drs_prepare_drill_network]
     network = DrsPrepareDrillNetworkOperator(
         task_id="network",
         source_server_ids=SERVERS,
         placements=dict.fromkeys(SERVERS, PLACEMENT),
         lives_for=timedelta(hours=6),
     )
+    # [END howto_operator_drs_prepare_drill_network]
 
     @task
     def moved(prepared: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +52,9 @@ with DAG(
         task_id="clean_up", job_ids="{{ ti.xcom_pull('start')['jobs'] | map(attribute='job_id') | list }}"
     )
     put_back = DrsRestoreLaunchSettingsOperator(task_id="put_back", source_server_ids=SERVERS)
+    # [START howto_operator_drs_remove_drill_network]
     remove = DrsRemoveDrillNetworkOperator(task_id="remove", network="{{ ti.xcom_pull('network') }}")
+    # [END howto_operator_drs_remove_drill_network]
     moved(network.output) >> settings >> start >> wait  # type: ignore[arg-type]  # an XCom stands for its value
     wait >> clean_up.as_teardown(setups=start) >> put_back.as_teardown(setups=settings)
     put_back >> remove.as_teardown(setups=network)

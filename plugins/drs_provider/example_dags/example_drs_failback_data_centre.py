@@ -30,7 +30,9 @@ with DAG(
         subject="Are writes stopped, and shall the machines be rebooted into what was copied?",
         response_timeout=timedelta(hours=8),
     )
+    # [START howto_operator_drs_start_failback_launch]
     start = DrsStartFailbackLaunchOperator(task_id="start", source_server_ids=SERVERS)
+    # [END howto_operator_drs_start_failback_launch]
     failed_back = DrsFailbackSensor(
         task_id="failed_back", source_server_ids=SERVERS, goal="failed_back", timeout=timedelta(hours=4)
     )

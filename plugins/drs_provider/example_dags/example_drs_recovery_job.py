@@ -23,6 +23,7 @@ with DAG(
         launch_name="hello",
         tags={"Team": "retail-platform"},
     )
+    # [START howto_sensor_drs_recovery_job]
     wait = DrsRecoveryJobSensor(
         task_id="wait",
         jobs=start.output,
@@ -34,3 +35,4 @@ with DAG(
         ],
         tolerate="10%",
     )
+    # [END howto_sensor_drs_recovery_job]

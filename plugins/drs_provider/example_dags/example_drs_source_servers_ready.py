@@ -18,6 +18,7 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_sensor_drs_source_servers_ready]
     ready = DrsSourceServersReadySensor(
         task_id="ready",
         source_server_ids=SERVERS,
@@ -25,5 +26,6 @@ with DAG(
         max_lag=timedelta(minutes=15),
         timeout=timedelta(hours=1),
     )
+    # [END howto_sensor_drs_source_servers_ready]
     start = DrsStartRecoveryOperator(task_id="start", source_server_ids=SERVERS, is_drill=True)
     ready >> start

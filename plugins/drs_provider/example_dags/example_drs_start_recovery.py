@@ -18,11 +18,13 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_operator_drs_start_recovery]
     start = DrsStartRecoveryOperator(
         task_id="start",
         source_server_ids=["s-0hello00000000001", "s-0hello00000000002"],
         is_drill=True,
     )
+    # [END howto_operator_drs_start_recovery]
     wait = DrsRecoveryJobSensor(
         task_id="wait",
         jobs=start.output,

@@ -28,25 +28,37 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_operator_drs_stop_failback]
     # Of servers from data centres: their failback clients are let go, and have to be booted again.
     stop_failback = DrsStopFailbackOperator(task_id="stop_failback", source_server_ids=SERVERS)
+    # [END howto_operator_drs_stop_failback]
+    # [START howto_operator_drs_start_replication]
     # Of FAILBACK servers that somebody has stopped on the way: everything is copied again.
     start_replication = DrsStartReplicationOperator(task_id="start_replication", source_server_ids=SERVERS)
+    # [END howto_operator_drs_start_replication]
 
     ask_stop = DrsApprovalOperator(
         task_id="ask_stop",
         subject="Part with the recovered instances, and remove the FAILBACK servers?",
         response_timeout=timedelta(hours=4),
     )
+    # [START howto_operator_drs_stop_failback_replication]
     stop = DrsStopFailbackReplicationOperator(task_id="stop", source_server_ids=SERVERS, approval_task_id="ask_stop")
+    # [END howto_operator_drs_stop_failback_replication]
+    # [START howto_operator_drs_disconnect_recovery_instances]
     part = DrsDisconnectRecoveryInstancesOperator(
         task_id="part", source_server_ids=SERVERS, approval_task_id="ask_stop"
     )
+    # [END howto_operator_drs_disconnect_recovery_instances]
+    # [START howto_operator_drs_delete_recovery_instances]
     records = DrsDeleteRecoveryInstancesOperator(
         task_id="records", source_server_ids=SERVERS, approval_task_id="ask_stop"
     )
+    # [END howto_operator_drs_delete_recovery_instances]
+    # [START howto_operator_drs_delete_failback_servers]
     servers = DrsDeleteFailbackServersOperator(
         task_id="servers", source_server_ids=SERVERS, approval_task_id="ask_stop"
     )
+    # [END howto_operator_drs_delete_failback_servers]
 
     ask_stop >> stop >> part >> records >> servers

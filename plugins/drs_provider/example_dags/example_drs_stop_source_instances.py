@@ -32,16 +32,20 @@ with DAG(
         body=DrsStopSourceInstancesOperator.names(SOURCES),
         response_timeout=timedelta(hours=4),
     )
+    # [START howto_operator_drs_stop_source_instances]
     stop = DrsStopSourceInstancesOperator(
         task_id="stop", source_instances=SOURCES, approval_task_id="ask_stop", origin_aws_conn_id="aws_origin"
     )
+    # [END howto_operator_drs_stop_source_instances]
     ask_start = DrsApprovalOperator(
         task_id="ask_start",
         subject="Give the migration up, and start the sources again?",
         body=DrsStartSourceInstancesOperator.names(SOURCES),
         response_timeout=timedelta(hours=4),
     )
+    # [START howto_operator_drs_start_source_instances]
     start = DrsStartSourceInstancesOperator(
         task_id="start", source_instances=SOURCES, approval_task_id="ask_start", origin_aws_conn_id="aws_origin"
     )
+    # [END howto_operator_drs_start_source_instances]
     ask_stop >> stop >> ask_start >> start

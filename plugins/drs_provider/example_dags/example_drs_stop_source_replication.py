@@ -27,23 +27,29 @@ with DAG(
     tags=["example", "drs"],
     doc_md=__doc__,
 ) as dag:
+    # [START howto_operator_drs_approval]
     ask_stop = DrsApprovalOperator(
         task_id="ask_stop",
         subject="Delete the recovery points?",
         body=DrsStopSourceReplicationOperator.destroys(SERVERS),
         response_timeout=timedelta(hours=4),
     )
+    # [END howto_operator_drs_approval]
+    # [START howto_operator_drs_stop_source_replication]
     stop = DrsStopSourceReplicationOperator(task_id="stop", source_server_ids=SERVERS, approval_task_id="ask_stop")
+    # [END howto_operator_drs_stop_source_replication]
     ask_disconnect = DrsApprovalOperator(
         task_id="ask_disconnect",
         subject="Disconnect the servers for good?",
         body=DrsDisconnectSourceServersOperator.destroys(SERVERS),
         response_timeout=timedelta(hours=4),
     )
+    # [START howto_operator_drs_disconnect_source_servers]
     disconnect = DrsDisconnectSourceServersOperator(
         task_id="disconnect",
         source_server_ids=SERVERS,
         approval_task_id="ask_disconnect",
         recovered_instances=INSTANCES,
     )
+    # [END howto_operator_drs_disconnect_source_servers]
     ask_stop >> stop >> ask_disconnect >> disconnect

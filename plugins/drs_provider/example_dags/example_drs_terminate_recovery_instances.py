@@ -24,9 +24,11 @@ with DAG(
         is_drill=True,
     )
     wait = DrsRecoveryJobSensor(task_id="wait", jobs=start.output, timeout=timedelta(hours=1))
+    # [START howto_operator_drs_terminate_recovery_instances]
     clean_up = DrsTerminateRecoveryInstancesOperator(
         task_id="clean_up",
         job_ids="{{ ti.xcom_pull('start')['jobs'] | map(attribute='job_id') | list }}",
     )
+    # [END howto_operator_drs_terminate_recovery_instances]
     # A teardown runs however the drill went, and never turns a failed run green.
     start >> wait >> clean_up.as_teardown(setups=start)

@@ -1,25 +1,61 @@
 """What every DRS operator and sensor has in common: the connection, and a hook that is imported when it is used."""
 
+import asyncio
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseSensorOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.exceptions import AwsError, DrsProviderError
+from drs_provider.exceptions import AwsError, DrsProviderError, RunRefused
 from drs_provider.rules.run.connection import AwsArguments
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
     from drs_provider.hooks.drs import DrsHook
 
 AWS_FIELDS: tuple[str, ...] = ("aws_conn_id", "region_name", "verify")
 """Template fields that every operator has, named as in the amazon provider."""
+
+
+def waiting_here_if_asked(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an ``execute`` that does not defer where the task is not deferrable: it runs the same triggers itself.
+
+    One way to wait, in two places: what the triggerer would run and hand to the task's next method is run here, until
+    a method returns or raises. A killed worker loses only the wait, as a killed triggerer does.
+    """
+
+    @wraps(execute)
+    def waiting(self: Any, context: Context) -> Any:
+        try:
+            return execute(self, context)
+        except TaskDeferred as first:
+            if self.deferrable:
+                raise
+            deferred = first
+        while True:
+            event = asyncio.run(_first_event(deferred.trigger))
+            try:
+                return self.resume_execution(deferred.method_name, {**(deferred.kwargs or {}), "event": event}, context)
+            except TaskDeferred as again:
+                deferred = again
+
+    return waiting
+
+
+async def _first_event(trigger: "BaseTrigger") -> Any:
+    """Run a trigger until it says something, and return what it says."""
+    async with aclosing(trigger.run()) as events:  # type: ignore[type-var]  # a generator, though Airflow says iterator
+        async for event in events:
+            return event.payload
+    raise RunRefused(f"{type(trigger).__name__} ended without an event: nothing more is known; clear the task")
 
 
 class DrsConnected:
@@ -32,12 +68,18 @@ class DrsConnected:
     :param region_name: the recovery Region; unset: the connection's
     :param verify: TLS verification, as in boto3
     :param botocore_config: keyword arguments of ``botocore.config.Config``
-    :param deferrable: always True: what waits here waits in a triggerer. Airflow's ``[operators] default_deferrable``
-        is not looked at
-    :raises ValueError: ``deferrable`` is False
+    :param deferrable: whether to wait in the triggerer (the default) or, False, in the worker. Airflow's ``[operators]
+        default_deferrable`` is not looked at: it is off unless somebody sets it, and a wave whose waits each hold a
+        worker ends with all of them held
     """
 
     template_fields: Collection[str] = AWS_FIELDS
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let ``execute`` of every subclass wait in the worker where ``deferrable`` is False."""
+        super().__init_subclass__(**kwargs)
+        if "execute" in cls.__dict__:
+            setattr(cls, "execute", waiting_here_if_asked(cls.__dict__["execute"]))  # noqa: B010  (mypy: a method)
 
     def __init__(
         self,
@@ -50,11 +92,7 @@ class DrsConnected:
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not deferrable:
-            raise ValueError(
-                f"task {kwargs.get('task_id')}: {type(self).__name__} waits in the triggerer only, so deferrable must "
-                "be True; leave it out, of default_args too"
-            )
+        self.deferrable = deferrable
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -111,7 +149,7 @@ class DrsOperator(DrsConnected, BaseOperator):
 
 
 class DrsSensor(DrsConnected, BaseSensorOperator):
-    """Base of the DRS sensors; see :class:`DrsOperator` for why it names its arguments. They never poke: they defer."""
+    """Base of the DRS sensors; see :class:`DrsOperator` for why it names its arguments. They wait by triggers."""
 
     def __init__(
         self,

@@ -15,14 +15,14 @@ from drs_provider.links.console import DrsJobLink
 from drs_provider.operators.base import AWS_FIELDS, DrsOperator, asking_later, failing_for_good
 from drs_provider.operators.task_memory import task_memory
 from drs_provider.operators.template_values import rendered_bool, rendered_ids
-from drs_provider.rules.run.timing import LONGEST_CLEAN_UP
+from drs_provider.rules.run.limits import LONGEST_CLEAN_UP
 from drs_provider.services.signed import sealed
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drill_resources import TracesHook
     from drs_provider.services.drill.terminate import InstanceChoice
 
-LOOK_AGAIN_AFTER = timedelta(seconds=2)
+FIRST_PAUSE = timedelta(seconds=2)
 MOST_PAUSE = timedelta(minutes=1)
 """Pause between two looks where no job's end can be waited for; it grows with every look."""
 
@@ -157,7 +157,7 @@ class DrsTerminateRecoveryInstancesOperator(DrsOperator):
             self.defer(trigger=trigger, method_name=self.resume_cleanup.__name__, kwargs=kwargs)
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        moment = now + min(LOOK_AGAIN_AFTER * looks, MOST_PAUSE)
+        moment = now + min(FIRST_PAUSE * looks, MOST_PAUSE)
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name=self.resume_cleanup.__name__, kwargs=kwargs)
 
     @staticmethod

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DrsFailbackSensor(FailbackConnected, DrsSensor):
-    """Wait until servers are where they are awaited on their way back; always deferring, changes nothing.
+    """Wait until servers are where they are awaited on their way back; changes nothing.
 
     Fails for servers that do not get there by waiting, with what is the matter and what to do. Leaves
     ``failback_progress`` in XCom while it waits: one record a server with stage, share, bytes, DRS's estimate and lag.

@@ -31,8 +31,8 @@ BACKSTOP = timedelta(minutes=5)
 class DrsRecoveryJobSensor(DrsSensor):
     """Wait until the jobs of a launch have ended and their instances are ready; judge every server.
 
-    Always deferring: no worker slot is held. A job that DRS calls COMPLETED is no success by itself: each server
-    counts, and a failed server makes the verdict at best ``completed_with_exceptions``.
+    Deferring, unless told otherwise: no worker slot is held. A job that DRS calls COMPLETED is no success by itself:
+    each server counts, and a failed server makes the verdict at best ``completed_with_exceptions``.
 
     Pushes the XComs ``servers`` (``handover.ServerResults``) and ``jobs`` (``handover.EndedJobs``), also before it
     fails, and returns ``{"verdict", "jobs", "servers"}`` (``handover.WaveVerdict``): jobs as ``{"job_id",

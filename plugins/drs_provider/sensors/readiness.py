@@ -19,7 +19,7 @@ BACKSTOP = timedelta(minutes=5)
 
 
 class DrsSourceServersReadySensor(DrsSensor):
-    """Wait until nothing speaks against launching these source servers; always deferring.
+    """Wait until nothing speaks against launching these source servers.
 
     Judges as preflight does (``rules.launch.readiness.assess``): a drill wants replication that is CONTINUOUS and
     within ``max_lag``, a recovery only what a launch cannot do without. When the time is over, fails for good with

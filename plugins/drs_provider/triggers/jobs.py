@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -16,8 +16,10 @@ from drs_provider.rules.run.connection import AwsArguments
 from drs_provider.triggers.answer_delay import not_before
 from drs_provider.triggers.job_logs import Logged
 from drs_provider.triggers.job_poller import GIVES_WAY_SECONDS, JobWatcher, Refused, Seen, Trouble, watcher_for
-from drs_provider.triggers.one_shot import Whose
-from drs_provider.triggers.phase_record import PhaseRecord
+
+if TYPE_CHECKING:
+    from drs_provider.triggers.one_shot import Whose
+    from drs_provider.triggers.phase_record import PhaseRecord
 
 Until = Literal["all", "any"]
 Rank = Literal["recovery", "drill", ""]
@@ -75,7 +77,7 @@ class DrsJobTrigger(BaseTrigger):
         deadline: str,
         until: Until = "all",
         rank: Rank = "",
-        shown_for: Whose | None = None,
+        shown_for: "Whose | None" = None,
         tells_ending: bool = False,
     ) -> None:
         super().__init__()
@@ -86,7 +88,7 @@ class DrsJobTrigger(BaseTrigger):
         self.until: Until = until
         self.rank: Rank = rank
         self.shown_for = shown_for
-        self.record = PhaseRecord(shown_for) if shown_for else None
+        self.record = _record_for(shown_for) if shown_for else None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -197,6 +199,13 @@ class DrsJobTrigger(BaseTrigger):
 
 def _is_ending(state: Running | Ended) -> bool:
     return isinstance(state, Ended) or state.every_server_ended
+
+
+def _record_for(whose: "Whose") -> "PhaseRecord":
+    """Return what leaves the phases where the board looks: for tasks of plans, who ask for it."""
+    from drs_provider.triggers.phase_record import PhaseRecord
+
+    return PhaseRecord(whose)
 
 
 def _event(outcome: Outcome, job_ids: Sequence[str], detail: str = "") -> DrsJobEvent:

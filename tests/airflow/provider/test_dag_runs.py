@@ -134,3 +134,29 @@ def test_a_drill_waits_until_its_servers_are_ready(airflow_db, simulator):
 
     assert dag_run.state == "success"
     assert task(dag_run, "ready").xcom_pull("ready") == {"servers": list(HELLO), "warnings": []}
+
+
+def test_the_hook_answers_and_its_triggers_wait_for_an_operator_of_ones_own(airflow_db, simulator):
+    dag_run = run("example_drs_hook")
+
+    assert dag_run.state == "success"
+    assert sorted(task(dag_run, "lags").xcom_pull("lags")) == list(HELLO)
+    assert sorted(task(dag_run, "ready").xcom_pull("ready")) == list(HELLO)
+    assert task(dag_run, "watch").xcom_pull("watch") == "settled"
+
+
+def test_a_drill_that_is_not_deferrable_needs_no_triggerer(airflow_db, simulator, monkeypatch):
+    def nobody(*_):
+        raise AssertionError("a task has asked for a triggerer")
+
+    monkeypatch.setattr("airflow.sdk.definitions.dag._run_inline_trigger", nobody)
+    dag = load("example_drs_terminate_recovery_instances")
+    for one_task in dag.tasks:
+        one_task.retries, one_task.deferrable = 0, False
+
+    dag_run = dag.test()
+
+    assert dag_run.state == "success"
+    assert task(dag_run, "wait").xcom_pull("wait")["verdict"] == "launched"
+    assert len(task(dag_run, "clean_up").xcom_pull("clean_up")["terminated"]) == 2
+    assert len(calls(simulator, "StartRecovery")) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskDeferralTimeout, TaskDeferred
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 from drs_provider.exceptions import (
     CleanupIncomplete,
     CredentialsExpired,
@@ -19,6 +20,7 @@ from drs_provider.exceptions import (
     Throttled,
 )
 from drs_provider.hooks.drill_resources import AttachedResources
+from drs_provider.operators.base import DrsOperator
 from drs_provider.operators.recovery import DrsStartRecoveryOperator
 from drs_provider.operators.terminate import DrsTerminateRecoveryInstancesOperator
 from drs_provider.rules.cleanup.terminate import MOST_REQUESTS
@@ -504,23 +506,78 @@ def test_the_name_that_the_argument_had_is_refused_with_the_new_one(mode, is_dri
     assert str(refused.value) == f"mode is Airflow's own argument: write is_drill={is_drill}"
 
 
-@pytest.mark.parametrize(
-    ("kind", "arguments"),
-    [
-        (DrsSourceServersReadySensor, {"source_server_ids": SERVERS}),
-        (DrsTerminateRecoveryInstancesOperator, {"source_server_ids": SERVERS}),
-    ],
-)
-def test_waiting_without_a_triggerer_is_refused_in_words(kind, arguments):
-    kind(task_id="t", deferrable=True, **arguments)
+class Saying(BaseTrigger):
+    """Fires once, with what it was made with; without anything it ends in silence."""
 
-    for given in ({"deferrable": False}, {"default_args": {"deferrable": False}}):
-        with pytest.raises(ValueError, match=r"^task t: ") as refused:
-            kind(task_id="t", **given, **arguments)
-        assert str(refused.value) == (
-            f"task t: {kind.__name__} waits in the triggerer only, so deferrable must be True; leave it out, of "
-            "default_args too"
-        )
+    def __init__(self, *events):
+        super().__init__()
+        self.events = events
+
+    def serialize(self):
+        return "Saying", {}
+
+    async def run(self):
+        for event in self.events:
+            yield TriggerEvent(event)
+
+
+class Counting(DrsOperator):
+    """Waits as often as it is told to, then returns all that it heard."""
+
+    def __init__(self, *, waits, heard=("a", "b", "c"), **kwargs):
+        super().__init__(**kwargs)
+        self.waits, self.heard = waits, heard
+
+    def execute(self, context):
+        return self.go_on(context, event=None, heard=[])
+
+    def go_on(self, context, event, heard):
+        heard = [*heard, event] if event else heard
+        if len(heard) < self.waits:
+            trigger = Saying(self.heard[len(heard)], "never read") if self.heard else Saying()
+            self.defer(trigger=trigger, method_name="go_on", kwargs={"heard": heard})
+        return heard
+
+
+class CountingTwice(Counting):
+    """Asks its base first, as operators of others may."""
+
+    def execute(self, context):
+        return ["first", *super().execute(context)]
+
+
+@pytest.mark.parametrize("waits", [0, 1, 3])
+def test_a_task_that_is_not_deferrable_waits_in_the_worker_until_all_is_said(waits):
+    heard = ["a", "b", "c"][:waits]
+
+    assert Counting(task_id="t", waits=waits, deferrable=False).execute(a_context()) == heard
+    assert CountingTwice(task_id="t", waits=waits, deferrable=False).execute(a_context()) == ["first", *heard]
+
+
+@pytest.mark.parametrize("given", [{}, {"deferrable": True}, {"default_args": {"deferrable": True}}])
+def test_a_task_waits_in_the_triggerer_unless_it_is_told_otherwise(given, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "False")
+
+    with pytest.raises(TaskDeferred) as deferred:
+        Counting(task_id="t", waits=1, **given).execute(a_context())
+    assert deferred.value.trigger.events == ("a", "never read")
+
+
+def test_a_trigger_that_ends_in_silence_does_not_pass_for_an_answer():
+    with pytest.raises(RunRefused) as caught:
+        Counting(task_id="t", waits=1, heard=(), deferrable=False).execute(a_context())
+
+    assert str(caught.value) == "Saying ended without an event: nothing more is known; clear the task"
+
+
+def test_what_default_args_say_of_deferring_reaches_operators_and_sensors():
+    with DAG("d", schedule=None, default_args={"deferrable": False}):
+        tasks = [
+            DrsSourceServersReadySensor(task_id="ready", source_server_ids=SERVERS),
+            DrsTerminateRecoveryInstancesOperator(task_id="clean_up", source_server_ids=SERVERS),
+        ]
+
+    assert [task.deferrable for task in tasks] == [False, False]
 
 
 def test_servers_that_did_not_become_ready_are_all_named():

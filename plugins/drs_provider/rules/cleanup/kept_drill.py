@@ -8,7 +8,8 @@ from drs_provider.formatting import escaped, instant_words, timespan
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.run.controls import END, EXTEND, by_of
 from drs_provider.rules.run.handover import KeptDrill, KeptExtension, PreflightResult, RunOrder, Superseded
-from drs_provider.rules.run.timing import LONGEST_CLEAN_UP, SLACK
+from drs_provider.rules.run.limits import LONGEST_CLEAN_UP
+from drs_provider.rules.run.timing import SLACK
 
 _MOST_SHOWN: Final = 40
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from graphlib import TopologicalSorter
 
 from drs_provider.plan.model import RecoveryPlan, Step, Wave, wave_dependencies
+from drs_provider.rules.run.limits import LONGEST_CLEAN_UP
 
 
 def levels(dependencies: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
@@ -54,9 +55,6 @@ does not lengthen it. Large disks, Windows and launch actions do: this is a firs
 
 ROOM = timedelta(hours=6)
 """How long a start waits for room in the account, or for servers that other jobs hold (the operators' ``max_wait``)."""
-
-LONGEST_CLEAN_UP = timedelta(hours=2)
-"""How long a clean-up goes on before it reports what is left."""
 
 SLACK = timedelta(hours=1)
 """For Airflow's own scheduling, retries, and clocks that differ."""
