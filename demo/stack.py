@@ -70,6 +70,7 @@ class Settings:
     :ivar database: where Airflow keeps its tables: in a file, or in a PostgreSQL of the stack's own.
     :ivar executor: who runs tasks: the one scheduler, or Celery's workers, and then there are two of every part
         (``demo.team``). Celery needs PostgreSQL.
+    :ivar ready_within: seconds that each part gets to be ready.
     """
 
     state: Path = PROJECT / ".demo"
@@ -81,6 +82,7 @@ class Settings:
     airflow: Mapping[str, str] = field(default_factory=dict)
     database: Database = "sqlite"
     executor: Executor = "local"
+    ready_within: float = READY_WITHIN
 
 
 class Stack:
@@ -272,7 +274,8 @@ class Stack:
             command += ["--fleet", str(fleet)]
         return command + (["--faults", str(chosen.faults)] if chosen.faults else [])
 
-    def _await(self, what: str, happened: Callable[[], bool], within: float = READY_WITHIN) -> None:
+    def _await(self, what: str, happened: Callable[[], bool]) -> None:
+        within = self.settings.ready_within
         give_up = time.monotonic() + within
         while not happened():
             self.check(wait=0.1)
@@ -290,12 +293,12 @@ class Stack:
         health = self.airflow.health()
         return all(health.get(name) == "healthy" for name in _HEALTHY)
 
-    def await_dag(self, dag_id: str, within: float = READY_WITHIN) -> None:
+    def await_dag(self, dag_id: str) -> None:
         """Wait until Airflow knows a DAG.
 
         :raises NotReady: with the import errors that Airflow shows, when it does not come to know it.
         """
-        began = time.monotonic()
+        began, within = time.monotonic(), self.settings.ready_within
         while not self.airflow.knows_dag(dag_id):
             self.check(wait=0.2)
             waited = time.monotonic() - began

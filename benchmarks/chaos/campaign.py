@@ -32,6 +32,9 @@ PATIENCE, STILL = 900.0, 300.0
 """Real seconds: a run that has not ended after the first, and in which nothing has happened for the second, never
 will."""
 
+READY_WITHIN = 900.0
+"""Real seconds: a campaign stands back behind whatever else a machine does."""
+
 SETTLED_AFTER = 3.0
 """Seconds between the end of the last run and the last look: what shuts down has then shut down."""
 
@@ -169,6 +172,7 @@ def ready(
         airflow={**AIRFLOW, **connections(), **hook, **airflow},
         database=database,
         executor=executor,
+        ready_within=READY_WITHIN,
     )
     try:
         with Stack(settings, say) as stack:
