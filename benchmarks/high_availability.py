@@ -16,10 +16,13 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import httpx
 from rich.console import Console
@@ -28,6 +31,8 @@ from benchmarks.chaos.campaign import Drive, judged, ready
 from benchmarks.chaos.judge import strangers
 from benchmarks.chaos.judge_cloud import over_quota
 from benchmarks.chaos.scenarios import Kill, Scenario, Server, Victim, Wave, server_id
+from demo.airflow_api import AirflowApi
+from demo.environment import USER
 from demo.stack import PROJECT, Stack, StackError
 from demo.team import WORKER, kin
 
@@ -106,6 +111,46 @@ def code_of(checkout: Path) -> dict[str, str]:
     }
 
 
+class Viewer:
+    """Somebody who looks at the board of a run through the proxy, twice a second, and asks no second time."""
+
+    def __init__(self, stack: Stack, run: Scenario) -> None:
+        self.heard: Counter[str] = Counter()
+        self._ends = threading.Event()
+        self._stack, self._run = stack, run
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self._thread.join(60)
+
+    def _look(self) -> None:
+        airflow = AirflowApi(self._stack.airflow.address, USER, self._stack.password, timeout=60)
+        airflow.log_in()
+        headers = {"Authorization": airflow.authorization}
+        address = f"{airflow.address}/drs/runs/{self._run.dag_id}/{self._run.run_id}/board"
+        with httpx.Client(timeout=60, trust_env=False, headers=headers) as client:
+            while not self._ends.wait(0.5):
+                try:
+                    answer = client.get(address)
+                except httpx.HTTPError as error:
+                    self.heard[type(error).__name__] += 1
+                else:
+                    self.heard[str(answer.status_code)] += 1
+        airflow.close()
+
+    def problems(self) -> list[str]:
+        """Return what was no answer; before the run was there it was not found."""
+        return [f"the board answered {what} {often} times" for what, often in self.heard.items() if what not in _FINE]
+
+
+_FINE = ("200", "304", "404")
+
+
 class Upgrading(Drive):
     """Keeps runs going, and replaces parts under them from the moment when all have launched something."""
 
@@ -150,12 +195,14 @@ def upgraded(old: Path, new: Path, state: Path, say: Console) -> list[str]:
             f"{all_set.stack.simulator.address}/_simulator/clock", json={"speed": 25}, trust_env=False
         ).raise_for_status()
         rolling = Rolling(all_set.stack, new)
-        drive = Upgrading(all_set.stack, len(runs), say.print, rolling)
-        ended = drive.drive(runs)
+        with Viewer(all_set.stack, runs[0]) as viewer:
+            ended = Upgrading(all_set.stack, len(runs), say.print, rolling).drive(runs)
         record = all_set.record()
         left = sorted(set(all_set.stack.parts) - set(rolling.replaced))
     problems = [*strangers(runs, record), *over_quota(record)]
     problems += [problem for outcome in judged(ended, record) for problem in outcome.problems]
+    problems += viewer.problems()
+    say.print(f"the board was asked {viewer.heard.total()} times: {dict(viewer.heard)}")
     say.print(f"replaced under the runs: {', '.join(rolling.replaced)}")
     return problems + ([f"the runs were over before {', '.join(left)} had been replaced"] if left else [])
 
