@@ -46,8 +46,8 @@ EVERY = 12.0
 UPGRADED = ("api-server", "scheduler", "triggerer", WORKER, "dag-processor")
 """In which order parts are replaced: docs/deployment.md."""
 
-SETTLES_WITHIN = 12.0
-"""Seconds until a part that was started does its work, and the next one may go."""
+SETTLES_WITHIN = 15.0
+"""Seconds that a part gets to do its work before the next one goes; API servers are asked."""
 
 WORKER_ENDS_WITHIN = 120.0
 """What docker-compose.yaml gives a worker to end what it has begun; the others get Docker's ten seconds."""
@@ -98,8 +98,19 @@ class Rolling:
                 until = float("inf")
             yield name
         until = time.monotonic() + SETTLES_WITHIN
-        while time.monotonic() < until:
+        while time.monotonic() < until or not self._is_well(name):
             yield name
+
+    def _is_well(self, name: str) -> bool:
+        """Whether an API server answers; of the others Airflow shows only the better one of two."""
+        told = self.stack.parts[name]
+        if "--port" not in told:
+            return True
+        address = f"http://127.0.0.1:{told[told.index('--port') + 1]}/api/v2/version"
+        try:
+            return httpx.get(address, timeout=5, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
 
 
 def code_of(checkout: Path) -> dict[str, str]:
