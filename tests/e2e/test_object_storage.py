@@ -80,6 +80,11 @@ class Standing(Stack):
             token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
             return client.get(path, headers={"Authorization": f"Bearer {token}"})
 
+    def plan(self, name, port):
+        """Return a row of the list of plans; None: it has none of that name."""
+        listed = self.get("/drs/plans.json", port).raise_for_status().json()
+        return next((plan for plan in listed["plans"] if plan["name"] == name), None)
+
     def until(self, is_so, what, seconds=400):
         give_up = time.monotonic() + seconds
         while not (found := is_so()):
@@ -132,8 +137,8 @@ def test_a_drill_leaves_everything_in_object_storage_and_a_server_without_plans_
                 "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": place.xcoms,
                 "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "0",
                 "DRS_REPORTS": place.reports,
-                "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-                "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+                "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "15",
+                "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             },
         )
         stack = opened.enter_context(Standing(settings))
@@ -158,6 +163,7 @@ def test_a_drill_leaves_everything_in_object_storage_and_a_server_without_plans_
         file.write_text(PLAN.replace("waves:", "wives:"))
 
         assert stack.until(ended, "the run has ended") == "success"
+        file.write_text(PLAN.replace("NETWORK", "isolated"))
         (written,) = [name for name in place.names() if name.endswith("report.json")]
         assert written.startswith("of-drs/drs.shop/")
         report = json.loads(place.read(written))
@@ -169,8 +175,7 @@ def test_a_drill_leaves_everything_in_object_storage_and_a_server_without_plans_
         entries = "/api/v2/dags/drs.shop/dagRuns/drill-1/taskInstances/finish.report/xcomEntries/return_value"
         assert stack.get(f"{entries}?deserialize=false").json()["value"].startswith(f"{place.xcoms}/drs.shop/drill-1/")
         for server in (None, port):
-            listed = stack.get("/drs/plans.json", server).raise_for_status().json()
-            (shop,) = [plan for plan in listed["plans"] if plan["name"] == "shop"]
+            shop = stack.until(lambda server=server: stack.plan("shop", server), f"{server} lists the plan")
             assert (shop["last_run"], shop["last_status"], shop["verified"]) == ("drill-1", "passed", True), server
             board = stack.get("/drs/runs/drs.shop/drill-1/board", server).raise_for_status().json()
             assert board["status"] == "passed", server
