@@ -129,6 +129,7 @@ def test_a_drill_leaves_everything_in_object_storage_and_a_server_without_plans_
             plans=plans,
             fleets=(tmp_path / "fleet.json",),
             speed=300,
+            ready_within=600,
             port=any_port(),
             airflow={
                 **AIRFLOW,
