@@ -66,6 +66,10 @@ AIRFLOW = {
     # The processor decides how much a campaign does in an hour: nobody edits these plans, and nobody waits for a tenth.
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+    # Whatever else the machine does: a file that is not read in time would take its DAGs away from their runs.
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+    "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "3600",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     # How soon a question whose time is over is ended.
