@@ -48,8 +48,18 @@ EXIT ?=
 DATABASE ?= sqlite
 STACK := $(VENV)/$(if $(filter postgresql,$(DATABASE)),.postgresql,.demo)
 
+# Who runs the tasks in `make chaos`: the scheduler itself (local), or Celery's workers, with two of every part, PostgreSQL,
+# Redis and HAProxy. That has an environment of its own: the pins of the image of docker-compose.yaml.
+EXECUTOR ?= local
+TEAM := .venv-celery
+CHAOS_DATABASE = $(if $(filter celery,$(EXECUTOR)),postgresql,$(DATABASE))
+CHAOS_VENV = $(if $(filter celery,$(EXECUTOR)),$(TEAM),$(VENV))
+
 # What `make chaos` and `make chaos-sweep` may be told.
 RUNS ?= 20
+MINUTES ?=
+MOST_SERVERS ?=
+RESULTS ?=
 SEED ?= 1
 STEP ?= 1
 SERVERS ?= 10
@@ -112,8 +122,11 @@ docs: $(VENV)/.docs ## the documentation as a site, in site/; a broken link or a
 bench: $(STACK) ## measure dead time, overhead, calls and parsing; results in .bench/ [DATABASE=postgresql]
 	@exec $(BIN)/python -m benchmarks.run --database '$(DATABASE)'
 
-chaos: $(STACK) ## kill Airflow's processes, let the cloud fail, judge its record [RUNS=20 SEED=1 DATABASE=postgresql]
-	@exec $(BIN)/python -m benchmarks.chaos.run --runs '$(RUNS)' --seed '$(SEED)' --database '$(DATABASE)'
+chaos: $(if $(filter celery,$(EXECUTOR)),$(TEAM)/.done,$(STACK)) ## kill Airflow's processes, let the cloud fail, judge its record [RUNS=20 SEED=1 EXECUTOR=celery DATABASE=postgresql MINUTES=60 MOST_SERVERS=8 RESULTS=file]
+	@PYTHONPATH=plugins:simulator:. exec $(CHAOS_VENV)/bin/python -m benchmarks.chaos.run \
+		--runs '$(RUNS)' --seed '$(SEED)' --database '$(CHAOS_DATABASE)' --executor '$(EXECUTOR)' \
+		$(if $(MINUTES),--minutes '$(MINUTES)') $(if $(MOST_SERVERS),--most-servers '$(MOST_SERVERS)') \
+		$(if $(RESULTS),--results '$(RESULTS)')
 
 chaos-sweep: $(STACK) ## kill the task after each single AWS call of a run, one run per call [STEP=1]
 	@$(BIN)/python -m benchmarks.kill_sweep.run --step '$(STEP)'
@@ -142,7 +155,7 @@ lock: $(BIN)/uv ## pin every dependency afresh
 	@! grep -n '://' $(LOCKS) || { echo 'a lock holds a download address' >&2; exit 1; }
 
 clean: ## remove what make has made
-	rm -rf $(VENV) site .matrix .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TEAM) site .matrix .demo .bench .chaos .chaos-sweep .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. Two stamps in one .venv: .demo is what the demo needs, .dev is all. Once .dev is there it stays.
@@ -181,6 +194,14 @@ $(VENV)/.client: $(BIN)/uv requirements/client.txt
 # The site's tools come on top of .dev: the same versions of what both need.
 $(VENV)/.docs: $(VENV)/.dev requirements/docs.txt
 	@$(UV) pip install --quiet --require-hashes --no-build -r requirements/docs.txt
+	@touch $@
+
+# Celery, Redis's client, PostgreSQL's drivers and s3fs, as the image has them. HAProxy and Redis are the system's.
+$(TEAM)/.done: $(BIN)/uv requirements/compose.txt pyproject.toml simulator/pyproject.toml
+	@echo 'installing requirements/compose.txt into $(TEAM)'
+	@$(PYTHON) -m venv --clear $(TEAM)
+	@VIRTUAL_ENV=$(CURDIR)/$(TEAM) UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip sync --quiet --require-hashes --no-build --compile-bytecode requirements/compose.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(TEAM) UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip install --quiet --no-deps --no-build-isolation $(EDITABLE)
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml simulator/pyproject.toml

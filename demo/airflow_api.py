@@ -30,6 +30,11 @@ class AirflowApi:
         answer.raise_for_status()
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
+    @property
+    def authorization(self) -> str:
+        """The header that every call after :meth:`log_in` carries."""
+        return self._http.headers["Authorization"]
+
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """Return the JSON object at a path below ``/api/v2``."""
         answer = self._http.get(f"/api/v2{path}", params=query)

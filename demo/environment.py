@@ -10,6 +10,8 @@ from demo.ports import Ports
 
 REGION = "us-west-2"
 USER = "admin"
+USERS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
+"""The setting that names who may sign in: ``name:role``, with commas between."""
 INSTALLATION = "demo"
 """Id of the demo's Airflow in the tags of what its runs make."""
 
@@ -135,7 +137,7 @@ def airflow(inherited: Mapping[str, str], places: Places, ports: Ports, secrets:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
         # Tasks wait a minute for an API server that starts again; Airflow's own five tries are over after nine seconds.
         "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "8",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        USERS: f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(places.passwords),
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": str(ports.api),

@@ -104,6 +104,8 @@ class Guard:
     def __init__(self, grace: float) -> None:
         self._grace = grace
         self._names: dict[int, str] = {}
+        # Held on to: of a forgotten child subprocess collects the end itself when it starts the next one.
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
         self._ask_with: dict[int, int] = {}
         self._buffer = b""
         self._asked_to_end = False
@@ -146,11 +148,13 @@ class Guard:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - the guard has one thread
             )
         self._names[child.pid] = order["start"]
+        self._children[child.pid] = child
         self._ask_with[child.pid] = order["ask_with"]
         _say({"event": "started", "name": order["start"], "pid": child.pid})
 
     def _say_exit(self, pid: int, code: int) -> None:
         if pid in self._names:  # else an adopted orphan, of which nobody has heard
+            self._children.pop(pid).returncode = code
             _say({"event": "exited", "name": self._names.pop(pid), "code": code})
 
     def _end(self) -> None:

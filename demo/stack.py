@@ -1,6 +1,7 @@
 """The simulator and Airflow, started together and ended together, in one folder."""
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -8,7 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,13 +25,13 @@ from demo.environment import Places, Secrets
 from demo.ports import Ports, any_port, choose
 from demo.processes import Processes
 from demo.simulator_api import SimulatorApi
+from demo.team import LOCAL, PROXY, REDIS, WORKER, Executor, Parts, Team, TeamUnavailable, kin, team
 
 PROJECT = Path(__file__).resolve().parent.parent
 FLEETS = tuple(PROJECT / "simulator" / "fleets" / name for name in ("web-shop.yaml", "hello.yaml", "ledger.yaml"))
 READY_WITHIN = 120.0
 Database = Literal["sqlite", "postgresql"]
 DATABASES: tuple[Database, ...] = get_args(Database)
-COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 _HEALTHY = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
 _LAST_LINES = 15
 
@@ -44,7 +45,7 @@ class FolderTaken(StackError):
 
 
 class DatabaseUnavailable(StackError):
-    """The database that was asked for cannot be had on this machine."""
+    """The database that was asked for, or what Celery needs, cannot be had on this machine."""
 
 
 class ComponentDied(StackError):
@@ -67,6 +68,9 @@ class Settings:
     :ivar port: the port of Airflow's API and pages; None takes 8080 or, if that is in use, any.
     :ivar airflow: more of Airflow's environment; it wins over the stack's own.
     :ivar database: where Airflow keeps its tables: in a file, or in a PostgreSQL of the stack's own.
+    :ivar executor: who runs tasks: the one scheduler, or Celery's workers, and then there are two of every part
+        (``demo.team``). Celery needs PostgreSQL.
+    :ivar ready_within: seconds that each part gets to be ready.
     """
 
     state: Path = PROJECT / ".demo"
@@ -77,6 +81,8 @@ class Settings:
     port: int | None = None
     airflow: Mapping[str, str] = field(default_factory=dict)
     database: Database = "sqlite"
+    executor: Executor = "local"
+    ready_within: float = READY_WITHIN
 
 
 class Stack:
@@ -101,6 +107,7 @@ class Stack:
         self.secrets = Secrets(secrets.token_urlsafe(9), secrets.token_bytes(32))
         self.ports = Ports()
         self._cluster: postgresql.Cluster | None = None
+        self._team: Team | None = None
         self._say = say
         self._open = ExitStack()
 
@@ -126,7 +133,33 @@ class Stack:
     def airflow_environment(self) -> dict[str, str]:
         """Return the environment of Airflow's processes."""
         env = environment.airflow(os.environ, self.places, self.ports, self.secrets)
-        return env | (self._cluster.environment() if self._cluster else {}) | dict(self.settings.airflow)
+        env |= self._cluster.environment() if self._cluster else {}
+        if self._team:
+            env |= self._team.environment(env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+        return env | dict(self.settings.airflow)
+
+    @property
+    def parts(self) -> Parts:
+        """Return the parts of its Airflow by name."""
+        return self._team.parts() if self._team else LOCAL
+
+    def tasks_below(self) -> set[int]:
+        """Return the processes whose grandchildren are tasks: Celery's workers, or the scheduler."""
+        names = kin(self.parts, WORKER) or kin(self.parts, "scheduler")
+        return {self.processes.pids[name] for name in names if name in self.processes.pids}
+
+    def begin(self, name: str) -> None:
+        """Start a part of Airflow, or what it needs, for the first time or again."""
+        here = environment.clean(os.environ) | environment.marker(self.places)
+        if name in self.parts:
+            self.processes.start(name, _airflow(*self.parts[name]), self.airflow_environment(), PROJECT)
+        elif name == _POSTGRESQL and self._cluster:
+            # SIGTERM would wait for Airflow to hang up.
+            self.processes.start(name, self._cluster.serving(), here, self._cluster.home, ask_with=signal.SIGINT)
+        elif self._team:
+            self.processes.start(name, self._team.services()[name], here, self._team.home)
+        else:
+            raise LookupError(f"the stack has no {name}")
 
     def check(self, wait: float = 0.0) -> None:
         """Notice what ended, waiting at most so long for news.
@@ -143,6 +176,7 @@ class Stack:
         self.ports = choose(self.settings.port)
         self._prepare_folders()
         self._choose_database()
+        self._choose_team()
         self.processes = self._open.enter_context(Processes(self.places.logs, lock.fileno()))
         self.simulator = SimulatorApi(f"http://127.0.0.1:{self.ports.simulator}")
         self._open.callback(self.simulator.close)
@@ -160,7 +194,16 @@ class Stack:
         self.places.reports.mkdir(exist_ok=True)
         self.places.passwords.touch(mode=0o600)
         self.places.passwords.chmod(0o600)  # before anything stands in it
-        self.places.passwords.write_text(f'{{"{environment.USER}": "{self.password}"}}')
+        self.places.passwords.write_text(json.dumps(dict.fromkeys(self._users(), self.password)))
+
+    def _users(self) -> list[str]:
+        """Return who signs in; two API servers that start at once would each make up passwords of their own."""
+        told = self.settings.airflow.get(environment.USERS, "") if self._is_team else ""
+        return [environment.USER, *(entry.partition(":")[0] for entry in told.split(",") if entry)]
+
+    @property
+    def _is_team(self) -> bool:
+        return self.settings.executor == "celery"
 
     def _start_processes(self) -> None:
         """Start everything at once; only what needs Airflow's tables waits for them."""
@@ -179,8 +222,28 @@ class Stack:
             else:
                 self._make_tables(env)
                 _copy_database(database, empty)
-        for name in COMPONENTS:
-            self.processes.start(name, _airflow(name), env, PROJECT)
+        if self._team:
+            self._start_services(self._team)
+        for name in self.parts:
+            self.begin(name)
+
+    def _choose_team(self) -> None:
+        if not self._is_team:
+            return
+        if self.settings.database == "sqlite":
+            raise DatabaseUnavailable("Airflow with Celery needs DATABASE=postgresql: SQLite is one process's")
+        taken = {self.ports.api, self.ports.simulator, self.ports.worker_log, self.ports.trigger_log}
+        taken |= {self._cluster.port} if self._cluster else set()
+        try:
+            self._team = team(self.places.airflow / "team", self.ports.api, _free(taken), self.secrets.text)
+        except TeamUnavailable as error:
+            raise DatabaseUnavailable(str(error)) from None
+        self._team.prepare((PROJECT / "docker" / "haproxy.cfg").read_text(encoding="utf-8"))
+
+    def _start_services(self, made: Team) -> None:
+        for name in (REDIS, PROXY):
+            self.begin(name)
+        self._await("Redis", made.answers)
 
     def _choose_database(self) -> None:
         if self.settings.database == "sqlite":
@@ -196,8 +259,7 @@ class Stack:
         env = environment.clean(os.environ) | environment.marker(self.places)
         self.processes.start(_INITDB, cluster.making(), env, cluster.home)
         self._await("PostgreSQL's files", lambda: _INITDB in self.processes.exits)
-        # SIGTERM would wait for Airflow to hang up.
-        self.processes.start("postgresql", cluster.serving(), env, cluster.home, ask_with=signal.SIGINT)
+        self.begin(_POSTGRESQL)
         self._await("PostgreSQL", cluster.answers)
 
     def _make_tables(self, env: Mapping[str, str]) -> None:
@@ -212,7 +274,8 @@ class Stack:
             command += ["--fleet", str(fleet)]
         return command + (["--faults", str(chosen.faults)] if chosen.faults else [])
 
-    def _await(self, what: str, happened: Callable[[], bool], within: float = READY_WITHIN) -> None:
+    def _await(self, what: str, happened: Callable[[], bool]) -> None:
+        within = self.settings.ready_within
         give_up = time.monotonic() + within
         while not happened():
             self.check(wait=0.1)
@@ -230,12 +293,12 @@ class Stack:
         health = self.airflow.health()
         return all(health.get(name) == "healthy" for name in _HEALTHY)
 
-    def await_dag(self, dag_id: str, within: float = READY_WITHIN) -> None:
+    def await_dag(self, dag_id: str) -> None:
         """Wait until Airflow knows a DAG.
 
         :raises NotReady: with the import errors that Airflow shows, when it does not come to know it.
         """
-        began = time.monotonic()
+        began, within = time.monotonic(), self.settings.ready_within
         while not self.airflow.knows_dag(dag_id):
             self.check(wait=0.2)
             waited = time.monotonic() - began
@@ -247,8 +310,15 @@ class Stack:
 
 
 _PATIENCE_WITH_ERRORS = 15.0
-_MIGRATION, _INITDB = "db-migrate", "initdb"
+_MIGRATION, _INITDB, _POSTGRESQL = "db-migrate", "initdb", "postgresql"
 _THAT_END = (_MIGRATION, _INITDB)
+
+
+def _free(taken: set[int]) -> Iterator[int]:
+    """Yield free ports that are all different."""
+    while True:
+        taken.add(port := any_port(taken))
+        yield port
 
 
 def _airflow(*arguments: str) -> list[str]:

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from benchmarks.chaos.record import Heard, Record, Said, read_record
 from benchmarks.chaos.scenarios import Kill, Scenario
 from benchmarks.chaos.surroundings import connections, networks_left, prepare
 from demo.stack import PROJECT, Database, Settings, Stack
+from demo.team import Executor
 
 SPEED = 100.0
 """A DRS job takes about six seconds. Jobs that are over sooner than a busy scheduler looks round cost Airflow tries."""
@@ -30,6 +31,9 @@ SPEED = 100.0
 PATIENCE, STILL = 900.0, 300.0
 """Real seconds: a run that has not ended after the first, and in which nothing has happened for the second, never
 will."""
+
+READY_WITHIN = 900.0
+"""Real seconds: a campaign stands back behind whatever else a machine does."""
 
 SETTLED_AFTER = 3.0
 """Seconds between the end of the last run and the last look: what shuts down has then shut down."""
@@ -62,6 +66,10 @@ AIRFLOW = {
     # The processor decides how much a campaign does in an hour: nobody edits these plans, and nobody waits for a tenth.
     "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+    # Whatever else the machine does: a file that is not read in time would take its DAGs away from their runs.
+    "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "600",
+    "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "3600",
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300",
     "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
     # How soon a question whose time is over is ended.
@@ -138,6 +146,7 @@ def ready(
     say: Callable[[str], None],
     *,
     database: Database = "sqlite",
+    executor: Executor = "local",
     airflow: Mapping[str, str] = MappingProxyType({}),
     conn_ids: Mapping[int, str] = MappingProxyType({}),
 ) -> Iterator[Ready]:
@@ -166,6 +175,8 @@ def ready(
         speed=SPEED,
         airflow={**AIRFLOW, **connections(), **hook, **airflow},
         database=database,
+        executor=executor,
+        ready_within=READY_WITHIN,
     )
     try:
         with Stack(settings, say) as stack:
@@ -187,17 +198,23 @@ def campaign(
     tail: Callable[[], None] = lambda: None,
     *,
     database: Database = "sqlite",
+    executor: Executor = "local",
+    until: float | None = None,
 ) -> list[Judged]:
     """Run these, so many at a time, on a stack of their own; return them judged, in the order of their ends.
 
     :param tail: called once when so few runs are left that another stack has room beside this one
+    :param until: no run is begun after that (:func:`time.monotonic`); what was not begun is not judged
     """
-    with ready(scenarios, state, say, database=database) as all_set:
-        ended = Drive(all_set.stack, side_by_side, say).drive(scenarios, tail)
+    with ready(scenarios, state, say, database=database, executor=executor) as all_set:
+        ended = Drive(all_set.stack, side_by_side, say, until).drive(scenarios, tail)
         record = all_set.record()
+    found = list(judged(ended, record))
+    # What belongs to no run is told with the first: somebody must look at it.
     for problem in [*strangers(scenarios, record), *over_quota(record)]:
         say(f"FAILED: {problem}")
-    return list(judged(ended, record))
+        found[:1] = [replace(run, problems=(*run.problems, problem)) for run in found[:1]]
+    return found
 
 
 def judged(ended: Sequence[tuple[Running, Said, float]], record: Record) -> Iterator[Judged]:
@@ -213,8 +230,9 @@ def judged(ended: Sequence[tuple[Running, Said, float]], record: Record) -> Iter
 class Drive:
     """Keeps so many runs going until all have ended."""
 
-    def __init__(self, stack: Stack, side_by_side: int, say: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, side_by_side: int, say: Callable[[str], None], until: float | None = None) -> None:
         self._stack, self._side_by_side, self._say = stack, side_by_side, say
+        self._until = until
         self._killer = Killer(stack)
         self._desk = Desk(stack.airflow.address, stack.places.passwords)
 
@@ -226,6 +244,8 @@ class Drive:
         ended: list[tuple[Running, Said, float]] = []
         is_tail = False
         while waiting or running:
+            if self._until is not None and time.monotonic() > self._until:
+                waiting.clear()
             while waiting and sum(run.share for run in running) < self._side_by_side:
                 if (begun := self._begin(waiting[0])) is None:
                     break
@@ -233,6 +253,7 @@ class Drive:
                 running.append(begun)
             self._kill(running)
             self._killer.tend()
+            self.meanwhile()
             running += self._overtake(running)
             for run in list(running):
                 if (said := self._look(run)) is not None:
@@ -248,6 +269,9 @@ class Drive:
             time.sleep(0.5)
         self._desk.close()
         return ended
+
+    def meanwhile(self) -> None:
+        """Do something else between two looks; for others than campaigns."""
 
     def _tell(self, run: Running, said: Said, took: float) -> None:
         verdict = (said.report or {}).get("verdict") or (

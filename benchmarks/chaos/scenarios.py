@@ -12,6 +12,7 @@ from drs_provider.rules.run.names import APPROVAL_TASK, PAUSE, dag_id_of, number
 
 from benchmarks.chaos.effects import Part, faults_of
 from benchmarks.chaos.lies import SHARE, lies_of
+from demo.team import Executor
 
 REGION = "us-west-2"
 LEAST, MOST = 2, 200
@@ -49,7 +50,20 @@ SMALL = Account("222233334444", "chaos_small", jobs=3, per_job=8, in_jobs=20)
 
 ACCOUNTS = (LARGE, SMALL)
 
-Victim = Literal["task", "worker", "scheduler", "triggerer", "api-server", "dag-processor", "machine", "database"]
+Victim = Literal[
+    "task",
+    "worker",
+    "scheduler",
+    "triggerer",
+    "api-server",
+    "dag-processor",
+    "machine",
+    "database",
+    "celery-worker",
+    "postgresql",
+    "redis",
+    "api",
+]
 _ODDS: dict[Victim, int] = {
     "task": 38,
     "worker": 15,
@@ -60,6 +74,21 @@ _ODDS: dict[Victim, int] = {
     "machine": 4,
     "database": 2,
 }
+_ODDS_OF_A_TEAM: dict[Victim, int] = {
+    "task": 16,
+    "worker": 8,
+    "celery-worker": 16,
+    "scheduler": 14,
+    "triggerer": 14,
+    "api-server": 8,
+    "dag-processor": 3,
+    "machine": 3,
+    "database": 3,
+    "postgresql": 5,
+    "redis": 6,
+    "api": 4,
+}
+"""Who dies where there are two of a part: ``demo.team``."""
 
 Act = Literal["agree", "refuse", "fake", "silent", "expire"]
 """What people do when they are asked: yes, no, "Mark success", nothing for ever, nothing until the time is over."""
@@ -73,8 +102,9 @@ _KINDS: tuple[Kind, ...] = ("ssm_command", "ssm_automation", "lambda", "webhook"
 class Kill:
     """Somebody is killed with -9 so many seconds after the run was triggered; ``luck`` chooses among several.
 
-    ``machine``: every process at once, all but the simulator. ``database``: one of PostgreSQL's processes, which makes
-    it cut every connection; SQLite has none.
+    ``machine``: every part of Airflow at once. ``database``: one of PostgreSQL's processes, which makes it cut every
+    connection; SQLite has none. Of a team: one of two, ``postgresql`` and ``redis`` whole, and ``api``: both API
+    servers, for a minute.
     """
 
     after: float
@@ -257,8 +287,8 @@ class Scenario:
         return f"{self.base}-{step.name}"
 
 
-def scenario(seed: int) -> Scenario:
-    """Return the run of a seed."""
+def scenario(seed: int, executor: Executor = "local") -> Scenario:
+    """Return the run of a seed; the executor decides who dies in it, and nothing else."""
     random = _stream(seed, "plan")
     account = SMALL if _stream(seed, "account").random() < 0.15 else LARGE
     most = MOST if account is LARGE else MOST_IN_SMALL
@@ -273,7 +303,7 @@ def scenario(seed: int) -> Scenario:
         mode,
         tuple(waves),
         (),
-        tuple(_kills(_stream(seed, "kills"))),
+        tuple(_kills(seed, executor)),
         network=drawn,
         account=account,
         approval=_approval(seed, mode),
@@ -512,7 +542,10 @@ def _weather(random: Random) -> Iterator[dict[str, object]]:
         yield {"do": "latency", "seconds": random.choice((0.2, 1, 3)), "probability": 0.1, "count": 30}
 
 
-def _kills(random: Random) -> Iterator[Kill]:
-    for _ in range(random.choice((0, 1, 1, 2, 3))):
-        (victim,) = random.choices(list(_ODDS), list(_ODDS.values()))
-        yield Kill(random.uniform(1, 40), victim, random.random())
+def _kills(seed: int, executor: Executor) -> Iterator[Kill]:
+    odds, random, numbers, last = _ODDS, _stream(seed, "kills"), (0, 1, 1, 2, 3), 40
+    if executor == "celery":
+        odds, random, numbers, last = _ODDS_OF_A_TEAM, _stream(seed, "kills of a team"), (1, 1, 2, 2, 3), 80
+    for _ in range(random.choice(numbers)):
+        (victim,) = random.choices(list(odds), list(odds.values()))
+        yield Kill(random.uniform(1, last), victim, random.random())

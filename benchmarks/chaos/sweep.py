@@ -114,7 +114,8 @@ def sweep(
 def _tasks(stack: Stack) -> list[int]:
     """The processes two levels below the scheduler: the tasks that its workers supervise."""
     parents = parents_now()
-    workers = {pid for pid, parent in parents.items() if parent == stack.processes.pids["scheduler"]}
+    hosts = stack.tasks_below()
+    workers = {pid for pid, parent in parents.items() if parent in hosts}
     return [pid for pid, parent in parents.items() if parent in workers]
 
 

@@ -128,3 +128,14 @@ def test_descendants_are_all_below_one_process_and_no_other():
     assert descendants(2, parents) == {3, 4}
     assert descendants(1, parents) == {2, 3, 4, 5, 6}
     assert descendants(6, parents) == set()
+
+
+def test_the_end_of_everyone_is_told_while_others_are_started(tmp_path):
+    """subprocess collects forgotten children itself whenever it starts another one."""
+    names = [f"short-{number}" for number in range(30)]
+    with Processes(tmp_path) as processes:
+        for name in names:
+            processes.start(name, ["/bin/true"], os.environ, tmp_path)
+        wait_until(lambda: processes.hear(0.1) or len(processes.exits) == len(names))
+
+        assert processes.exits == dict.fromkeys(names, 0)

@@ -81,6 +81,16 @@ def test_what_is_no_mapping_is_unsigned(data):
     assert KEYS.problem(data, OURS) == UNSIGNED
 
 
+def test_what_an_xcom_backend_no_longer_finds_is_told_from_what_somebody_wrote():
+    gone = "s3://aws_reports@bucket/xcoms/drs.shop/run-1/preflight.check/preflight.json"
+
+    assert KEYS.problem(gone, OURS) == (
+        f"the XCom backend gave its address only, {gone}: nothing lies there, or it cannot be read"
+    )
+    for other in ("see https://example.org", "//nowhere", "s3://", f"s3://{'x' * 1025}"):
+        assert KEYS.problem(other, OURS) == UNSIGNED
+
+
 def test_a_replaced_key_verifies_while_it_stands_behind_the_new_one():
     old, new = b"o" * 32, b"n" * 32
     sealed = Keys((old,)).seal({"mode": "drill"}, OURS)

@@ -8,6 +8,7 @@ or brought from another run, task or key, does not fit its signature any more.
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
@@ -20,6 +21,9 @@ SIGNATURE = "signature"
 """Key of a document's JSON under which its signature lies."""
 
 _ID_LENGTH = 8
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S{1,1024}\Z")
+"""What an XCom backend gives for a value that it keeps elsewhere and does not find there."""
+
 _UNSIGNED = "it has no signature, so it was not written by this run's own tasks"
 
 
@@ -86,7 +90,7 @@ class Keys:
         """
         found = data.get(SIGNATURE) if isinstance(data, Mapping) else None
         if not isinstance(data, Mapping) or not isinstance(found, Mapping):
-            return _UNSIGNED
+            return _why_unsigned(data)
         attempt, said = found.get("try"), found.get("hmac")
         if not isinstance(attempt, int) or not isinstance(said, str) or not said.isascii():
             return _UNSIGNED
@@ -103,6 +107,12 @@ class Keys:
                 "one until the runs of its time are over"
             )
         return "it is not what was written: somebody has edited it, or brought it here from elsewhere"
+
+
+def _why_unsigned(data: object) -> str:
+    if isinstance(data, str) and _ADDRESS.match(data):
+        return f"the XCom backend gave its address only, {data}: nothing lies there, or it cannot be read"
+    return _UNSIGNED
 
 
 def _why_outdated(attempt: int, newest: int | None) -> str | None:
