@@ -22,8 +22,10 @@ from typing import Any, Final
 
 import httpx
 import yaml
-from drs_provider.api.access import ConsoleAccess
+from drs_provider.api.access import Access, ConsoleAccess
+from drs_provider.api.history_sources import HistorySources
 from drs_provider.api.sources import ApiSources
+from drs_provider.api.v1.history import history_router, reports_router
 from drs_provider.plan.loader import Library
 from drs_provider.report.store import JSON_NAME, report_parts
 from drs_provider.rules.history.row import PastRun
@@ -33,9 +35,6 @@ from drs_provider.services.history.index import HistoryIndex
 from drs_provider.services.inventory.cache import Inventory
 from drs_provider.ui.app import add_history
 from drs_provider.ui.console.app import add_console
-from drs_provider.ui.history.routes import history_router, reports_router
-from drs_provider.ui.history.sources import HistorySources
-from drs_provider.ui.read_model import Access
 from drs_simulator.fleet.generator import generate
 from fastapi import FastAPI
 

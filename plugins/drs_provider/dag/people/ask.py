@@ -319,7 +319,7 @@ class AskBeforeWave(Ask):
 
     def execute_complete(self, context: Context, event: Event) -> JsonValue:
         """Record the answer, and start the wave that waited for it."""
-        from drs_provider.dag.waves.hand_over import hand_over
+        from drs_provider.dag.hand_over import hand_over
 
         answer = super().execute_complete(context, event)
         hand_over(self, context)
@@ -370,7 +370,7 @@ class WaitBeforeWave(BaseOperator):
 
     def go_on(self, context: Context, event: object = None) -> None:
         """End the wait, and start the wave that waited for it."""
-        from drs_provider.dag.waves.hand_over import hand_over
+        from drs_provider.dag.hand_over import hand_over
 
         hand_over(self, context)
 

@@ -10,13 +10,13 @@ from airflow.sdk.exceptions import AirflowFailException
 from pydantic import JsonValue
 
 from drs_provider import clock
+from drs_provider.dag.hand_over import hand_over, started_before
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.dag.waves.guard import WaveGuard
-from drs_provider.dag.waves.hand_over import hand_over, started_before
 from drs_provider.dag.waves.near_end import NearEnd
 from drs_provider.exceptions import AwsError, DrsProviderError, PlanChanged, PreparedKept, RunRefused
 from drs_provider.formatting import duration

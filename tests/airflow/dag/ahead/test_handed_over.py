@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 from drs_provider.airflow_internals.task_runner import comms
-from drs_provider.dag.waves import hand_over
+from drs_provider.dag import hand_over
 from drs_provider.dag.waves.start import StartWave
 from drs_provider.dag.waves.watch import WatchWave
 from drs_provider.rehearsal.engine.driver import instance_id
