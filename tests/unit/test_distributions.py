@@ -14,7 +14,11 @@ PACKAGES = {"provider": ROOT / "plugins" / "drs_provider", "simulator": ROOT / "
 ROOTS = {"provider": ROOT, "simulator": ROOT / "simulator"}
 BESIDE = {
     "provider": {"drs_provider/schemas/protection-group.json", "drs_provider/schemas/recovery-plan.json"},
-    "simulator": {"drs_simulator/fleets/hello.yaml", "drs_simulator/fleets/web-shop.yaml"},
+    "simulator": {
+        "drs_simulator/fleets/hello.yaml",
+        "drs_simulator/fleets/ledger.yaml",
+        "drs_simulator/fleets/web-shop.yaml",
+    },
 }
 """Files of the wheel that lie outside of the package in the repository."""
 TOP = {

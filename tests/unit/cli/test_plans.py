@@ -67,7 +67,7 @@ def test_one_plan_is_read_with_what_is_written(capsys, folder):
 
     plan = json.loads(out)
     assert (code, plan["definition"]["waves"]) == (0, [{"name": "first", "groups": ["db"]}])
-    assert plan["group_definitions"]["db"]["servers"] == ["s-00000000000000001"]
+    assert plan["group_definitions"]["db"]["servers"] == [{"id": "s-00000000000000001"}]
 
 
 def test_a_name_that_there_is_not_is_wrong_use(capsys, folder):

@@ -170,9 +170,16 @@ def orders(airflow):
     return [body for method, path, body in airflow.changed if (method, path) == ("POST", ORDERS) and body["tasks"]]
 
 
-def order(kind, *tasks, wave=None, reason=None, is_recorded=True):
+def order(kind, *tasks, wave=None, reason=None, is_recorded=True, told=()):
     """An order as the server is asked to sign and keep it."""
-    body = {"kind": kind, "tasks": list(tasks), "wave": wave, "reason": reason, "is_recorded": is_recorded}
+    body = {
+        "kind": kind,
+        "tasks": list(tasks),
+        "wave": wave,
+        "reason": reason,
+        "is_recorded": is_recorded,
+        "told": [*told],
+    }
     return ("POST", ORDERS, body)
 
 
@@ -552,7 +559,7 @@ def test_a_skip_gives_its_order_to_that_wave_alone(drs, airflow):
 
     assert drs("skip", "shop", "two") == (0, "wave two is skipped when its turn comes; then three\n")
     assert airflow.changed == [
-        order("skip", "two.start_recovery", wave="two"),
+        order("skip", "two.start_recovery", wave="two", told=["one.recovery_job"]),
         ("PATCH", f"/dagRuns/{RUN}", {"note": "wave two skipped by ada"}),
     ]
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
         (-5, False, 0.5),
         (60, False, 1.0),
         (180, False, 3.0),
-        (540, False, 5.0),
-        (540, True, 1.0),
+        (540, False, 3.0),
+        (540, True, 0.5),
         (9, True, 0.5),
     ],
 )

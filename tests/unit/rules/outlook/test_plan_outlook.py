@@ -63,7 +63,7 @@ def test_both_modes_are_foretold_with_their_critical_path():
 
     assert found.rows == (("database", "proof"), ("web",))
     assert found.servers == {"database": 2, "web": 3, "proof": 0}
-    assert (in_waves.total, in_waves.is_within_rto, in_waves.is_chosen) == (2 * JOB + timedelta(minutes=2), False, True)
+    assert (in_waves.total, in_waves.is_within_rto, in_waves.is_chosen) == (3 * JOB + timedelta(minutes=2), False, True)
     assert (ahead.total, ahead.is_within_rto, ahead.is_chosen) == (
         JOB + timedelta(seconds=30) + timedelta(minutes=2) + timedelta(seconds=30),
         True,
@@ -72,13 +72,14 @@ def test_both_modes_are_foretold_with_their_critical_path():
     assert in_waves.critical_path == ahead.critical_path == ("database", "web")
 
 
-def test_a_wave_whose_own_launch_is_the_last_to_come_is_the_path_by_itself():
+def test_a_wave_of_steps_is_on_the_path_of_the_wave_that_waits_for_it():
     steps_only = TEXT[: TEXT.index("    groups: [db]")] + "    before: [{kind: wait, name: start, for: 1s}]\n"
     rest = TEXT[TEXT.index("  - name: web") :].replace("    delay_before: 2m\n", "")
 
     (_, ahead) = outlook(steps_only + rest).modes
 
-    assert ahead.critical_path == ("web",)
+    assert ahead.critical_path == ("database", "web")
+    assert ahead.total == JOB + timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(("servers", "is_within", "jobs"), [(100, True, 1), (500, True, 5), (501, False, 6)])
@@ -119,7 +120,7 @@ def test_a_plan_without_a_schedule_has_no_next_drill():
 RECOVERY = """Shop (shop): runbook of a recovery
 plan DIGEST
 
-expected: 19m50s; critical path: database -> web
+expected: 28m45s; critical path: database -> web
 people: ann, ben and olga
 
 1. Before all waves
