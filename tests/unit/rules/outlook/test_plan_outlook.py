@@ -65,7 +65,7 @@ def test_both_modes_are_foretold_with_their_critical_path():
     assert found.servers == {"database": 2, "web": 3, "proof": 0}
     assert (in_waves.total, in_waves.is_within_rto, in_waves.is_chosen) == (3 * JOB + timedelta(minutes=2), False, True)
     assert (ahead.total, ahead.is_within_rto, ahead.is_chosen) == (
-        JOB + timedelta(seconds=30) + timedelta(minutes=2) + timedelta(seconds=30),
+        JOB + 2 * timedelta(seconds=30) + timedelta(minutes=2) + timedelta(seconds=30),
         True,
         False,
     )
