@@ -29,7 +29,7 @@ name: shop
 title: Shop
 drill: {network: shared, keep_for: 1h, schedule: "30 5 * * SUN", timezone: Europe/Berlin}
 recovery: {approval: {required: 2, approvers: [ann, ben], timeout: 30m}, commit: {approvers: [ann]}}
-rto: 12m
+rto: 13m
 waves:
   - name: database
     groups: [db]
