@@ -38,6 +38,10 @@ class WaveStart(Protocol):
         """Its log."""
         ...
 
+    def get_ready(self) -> None:
+        """Make the clients for that."""
+        ...
+
     def start_early(self, context: Context) -> "Launch | None":
         """Start the jobs, from the task of another wave."""
         ...
@@ -89,6 +93,17 @@ def hand_over(task: BaseOperator, context: Context) -> None:
         return
     for starts in waves:
         _start_now(starts, context)
+
+
+def get_ready(task: BaseOperator) -> None:
+    """Make the clients that starting the next waves takes, while there is time; never fails."""
+    for task_id in sorted(task.downstream_task_ids):
+        start = task.dag.get_task(task_id)
+        if names.does(task_id, names.START) and getattr(start, "IS_HANDED_OVER", False):
+            try:
+                cast("WaveStart", start).get_ready()
+            except Exception as error:  # noqa: BLE001  (it is made then, or fails then)
+                task.log.debug("not ready yet: %s", error)
 
 
 def start_prepared_here(context: Context, start: "WaveStart", launch: "Launch") -> None:

@@ -17,6 +17,7 @@ from drs_provider.operators.template_values import rendered_launches, rendered_m
 from drs_provider.services.signed import leave, sealed
 
 if TYPE_CHECKING:
+    from drs_provider.hooks.drs import DrsHook
     from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
     from drs_provider.rules.run.handover import Launch
     from drs_provider.services.launch.job_results import LaunchResults
@@ -218,16 +219,17 @@ class DrsRecoveryJobSensor(DrsSensor):
         return tuple(results)
 
     def _find(self, launch: "Launch", ready: "Ready") -> "LaunchResults":
-        from drs_provider.hooks.drs import DrsHook
         from drs_provider.services.launch.job_results import find
 
-        aws = launch.aws(self.aws)
-        hook = self.hook if aws == self.aws and not self._patience() else DrsHook(**aws, **self._patience())
+        hook = self.hook_to_find(launch)
         return find(launch, hook, ready=ready, members=self._members(), now=clock.now(), prepared=self.prepared())
 
-    def _patience(self) -> dict[str, Any]:
-        """Return how long hooks ask again, as their argument; nothing: as long as they do by themselves."""
-        return {}
+    def hook_to_find(self, launch: "Launch") -> "DrsHook":
+        """Return what asks what became of a launch, in its account and Region."""
+        from drs_provider.hooks.drs import DrsHook
+
+        aws = launch.aws(self.aws)
+        return self.hook if aws == self.aws else DrsHook(**aws)
 
     def prepared(self) -> "Collection[str]":
         """Return the servers whose instances are launched stopped, to be started later; for subclasses that do so."""

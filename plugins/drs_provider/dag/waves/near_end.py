@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
     from drs_provider.rules.run.handover import Launch
 
-_PERIOD: Final = 0.5
+_PERIOD: Final = 0.25
 """Seconds between two looks of a task that waits for an end that is near."""
 
 
@@ -41,12 +41,16 @@ class NearEnd(DrsRecoveryJobSensor):
         """Make the hook of a launch's account and Region; for subclasses."""
         raise NotImplementedError
 
+    def get_ready(self) -> None:
+        """Do ahead of the end what the hand-over would lose time with; for subclasses, this one does nothing."""
+
     def waits_in_process(self) -> bool:
         """Wait for the end in this process, unless Airflow took long to wake the task: others need the worker."""
         return not self.__dict__.get("is_crowded")
 
     def job_ending(self, context: Context, deadline: datetime) -> dict[str, JsonValue]:
         """Wait for the end of the jobs, which is seconds away, where Airflow had a worker at once."""
+        self.get_ready()
         until = min(clock.now() + FOR_JOBS, deadline)
         while not (is_over := self._have_jobs_ended()) and self.waits_in_process() and clock.now() < until:
             clock.sleep(_PERIOD)
@@ -71,6 +75,7 @@ class NearEnd(DrsRecoveryJobSensor):
                 is_for_instances = wait.method_name == self.instances_settled.__name__
                 if not is_for_instances or not self.waits_in_process() or clock.now() >= until:
                     raise
+            self.get_ready()
             clock.sleep(_PERIOD)
 
     def _have_jobs_ended(self) -> bool:

@@ -100,6 +100,13 @@ class StartWave(DrsStartRecoveryOperator):
         """Whether the task of a wave before this one starts it, on this leg."""
         return bool(self.__dict__.get("early"))
 
+    def get_ready(self) -> None:
+        """Make the client for an early start; the Region of one that is named by its connection is not known yet."""
+        if self.target.region:
+            self.__dict__.pop("hook", None)
+            self.__dict__["early"] = True
+            _ = self.hook.conn
+
     def start_early(self, context: Context) -> "Launch | None":
         """Start the jobs of the wave from the task of a wave before it, so that no process has to begin in between.
 
@@ -109,12 +116,18 @@ class StartWave(DrsStartRecoveryOperator):
         :returns: what was launched
         :raises TaskDeferred: something has to be waited for: this task waits for it, in its turn
         """
-        self.__dict__.pop("hook", None)
-        self.__dict__["early"] = True
+        if not self.is_early:
+            self.__dict__.pop("hook", None)
+            self.__dict__["early"] = True
         try:
             self._leg(context, None)
             return self.__dict__.get("launched_early")
         finally:  # the same object runs the task itself where one process runs them all
+            self._be_itself()
+
+    def _be_itself(self) -> None:
+        """Forget what an early start was given: one object is both where one process runs every task."""
+        if self.is_early:
             for name in ("early", "launched_early", "hook"):
                 self.__dict__.pop(name, None)
 
@@ -125,12 +138,14 @@ class StartWave(DrsStartRecoveryOperator):
         the clean-up, start beside waves that still run. A start that died on the way is finished all the same: its
         job may exist, and must be watched.
         """
+        self._be_itself()
         if not self._is_handed_over(context):  # it runs then, and must be watched
             obey_before_a_start(context)
         return self._or_pass_over(context, super().execute)
 
     def resume_start(self, context: Context, event: object, *, waiting_since: str | None = None) -> JsonValue:
         """Go on after a wait, unless a person has ordered otherwise while nothing of the wave was started."""
+        self._be_itself()
         obey_before_a_start(context)
         return super().resume_start(context, event, waiting_since=waiting_since)
 

@@ -1,5 +1,6 @@
 """The task that sees a wave through: it waits for the jobs, launches what comes next, and judges once over all."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from pydantic import JsonValue
 
 from drs_provider import clock
-from drs_provider.dag.hand_over import hand_over, started_before
+from drs_provider.dag.hand_over import get_ready, hand_over, started_before
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
@@ -76,6 +77,7 @@ class WatchWave(LeavesTimes, NearEnd):
 
     def prepare(self, context: Context) -> None:
         """Take jobs and servers from what the start tasks, preflight and earlier legs left, on every leg."""
+        self.__dict__["hooks"] = {}
         from drs_provider.rules.run.handover import Launch
 
         left = {task: pull_newest(context, task, Launch) for task in self.start_task_ids}
@@ -193,6 +195,12 @@ class WatchWave(LeavesTimes, NearEnd):
         if self.IS_HANDED_OVER and self.passed_over is None:
             hand_over(self, context)
         return verdict
+
+    def get_ready(self) -> None:
+        """Make the clients with which the next waves are started."""
+        if not self.__dict__.get("is_ready"):
+            self.__dict__["is_ready"] = True
+            get_ready(self)
 
     def waits_in_process(self) -> bool:
         """Wait for the end in this process where another wave begins with it, and workers are free."""
@@ -366,10 +374,20 @@ class WatchWave(LeavesTimes, NearEnd):
         """Look whether servers may be launched by a later launch of the wave; every server of a plan may."""
 
     def hook_of(self, launch: "Launch") -> "LaunchSettingsHook":
-        """Make the hook of a launch's account and Region."""
+        """Return the hook of a launch's account and Region; one for each, as long as this leg lasts.
+
+        Every new one costs a client, and the next wave waits for it.
+        """
         from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
-        return LaunchSettingsHook(**launch.aws(self.aws), **self._patience())
+        aws = launch.aws(self.aws)
+        arguments = {**aws, **self._patience()}
+        hooks: dict[str, LaunchSettingsHook] = self.__dict__.setdefault("hooks", {})
+        return hooks.setdefault(json.dumps(arguments, sort_keys=True, default=str), LaunchSettingsHook(**arguments))
+
+    def hook_to_find(self, launch: "Launch") -> "LaunchSettingsHook":
+        """Return the same hook."""
+        return self.hook_of(launch)
 
     def _patience(self) -> dict[str, Any]:
         """Wait for no answer of AWS where the task of another wave waits meanwhile with its verdict."""
