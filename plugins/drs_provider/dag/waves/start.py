@@ -248,10 +248,13 @@ class StartWave(DrsStartRecoveryOperator):
         from drs_provider.services.launch.launch_memory import Memory
         from drs_provider.services.store import load
 
-        launch, store = self._launched_ahead(context), task_memory(context)
+        launch = self._launched_ahead(context)
+        if launch is None:
+            return
+        store = task_memory(context)
         known = load(store, LaunchAttempt)
         # A task that was cleared together with what launches before it has a launch of its new life there already.
-        if launch is None or (known is not None and known.attempt >= launch.attempt):
+        if known is not None and known.attempt >= launch.attempt:
             return
         memory, request = Memory(store, max_tries=context["ti"].max_tries), self._request(context)
         cleaned = self.cleaned_jobs(context)
