@@ -15,8 +15,11 @@ def server_id(plan: int, wave: int, number: int) -> str:
     return f"s-{plan:06d}{wave:03d}{number:08d}"
 
 
-def chain(plan: int, servers: int, waves: int = WAVES) -> Iterator[dict[str, object]]:
-    """Yield the documents of a plan whose waves wait for each other in a row, `servers` servers a wave."""
+def chain(plan: int, servers: int, waves: int = WAVES, **more: object) -> Iterator[dict[str, object]]:
+    """Yield the documents of a plan whose waves wait for each other in a row, `servers` servers a wave.
+
+    :param more: what else the plan says
+    """
     for wave in range(waves):
         members = [server_id(plan, wave, number) for number in range(servers)]
         yield {"kind": "ProtectionGroup", "name": f"{name(plan)}-{wave}", "region": REGION, "servers": members}
@@ -26,6 +29,7 @@ def chain(plan: int, servers: int, waves: int = WAVES) -> Iterator[dict[str, obj
         "rto": "2h",
         "rpo": "15m",
         "drill": {"network": "shared"},
+        **more,
         "waves": [{"name": f"wave-{wave}", "groups": [f"{name(plan)}-{wave}"]} for wave in range(waves)],
     }
 
@@ -61,12 +65,15 @@ def write(folder: Path, plans: int, servers: int) -> tuple[Path, Path]:
     return write_of(folder, [(servers, WAVES)] * plans)
 
 
-def write_of(folder: Path, sizes: Sequence[tuple[int, int]]) -> tuple[Path, Path]:
-    """The same for chains of which each has so many servers a wave and so many waves."""
+def write_of(folder: Path, sizes: Sequence[tuple[int, int]], **more: object) -> tuple[Path, Path]:
+    """The same for chains of which each has so many servers a wave and so many waves.
+
+    :param more: what else each plan says
+    """
     target = folder / "plans"
     target.mkdir(parents=True)
     for plan, (servers, waves) in enumerate(sizes):
-        text = yaml.safe_dump_all(chain(plan, servers, waves), sort_keys=False)
+        text = yaml.safe_dump_all(chain(plan, servers, waves, **more), sort_keys=False)
         (target / f"{name(plan)}.yaml").write_text(text, encoding="utf-8")
     description = folder / "fleet.yaml"
     description.write_text(yaml.safe_dump(fleet_of(sizes), sort_keys=False), encoding="utf-8")

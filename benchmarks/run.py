@@ -19,7 +19,7 @@ from typing import Any
 from drs_provider.rules.run.names import dag_id_of
 from rich.console import Console
 
-from benchmarks import board, crowds, launch_ahead, parse_time, plans, simulator
+from benchmarks import board, crowds, hand_over, launch_ahead, parse_time, plans, simulator
 from benchmarks.figures import ChainRun, Launch, Sample, drs_calls, slots_while_waiting, spread
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
@@ -39,10 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write ``.bench/latest.json``."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--alone", type=int, default=6, help="runs of one plan alone, four hops each (6)")
+    parser.add_argument("--hops", type=int, default=3, help="warm runs of each way to launch, four hand-overs each (3)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of four plans side by side (3)")
     parser.add_argument(
         "--only",
-        choices=("runs", "parsing", "crowds", "weather", "simulator", "board", "launch_ahead"),
+        choices=("runs", "parsing", "crowds", "weather", "simulator", "board", "launch_ahead", "hand_over"),
         help="measure one part",
     )
     parser.add_argument(
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "simulator": simulator.measure,
         "board": lambda: board.measure(work / "board"),
         "launch_ahead": lambda: launch_ahead.measure_apart(work / "launch-ahead"),
+        "hand_over": lambda: hand_over.measure(work / "hand-over", stack, options.hops, console.print),
     }
     try:
         for name, measure in parts.items():
@@ -262,6 +264,8 @@ def table(result: Mapping[str, Any]) -> Iterator[str]:
             f"{found['after_change_ms']:.1f} ms; {found['page_ms']:.1f} ms of it for a page without data |"
         )
 
+    if found := result.get("hand_over"):
+        yield from hand_over.table(found)
     if found := result.get("launch_ahead"):
         yield from _ahead_rows(found)
 
