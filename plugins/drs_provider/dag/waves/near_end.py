@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import TaskDeferred
@@ -11,15 +11,12 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.exceptions import AwsError
 from drs_provider.formatting import parse_instant
-from drs_provider.rules.ahead.hold import FOR_JOBS, hold_for, is_crowded, near_at
+from drs_provider.rules.ahead.hold import FOR_JOBS, JOBS_EVERY, hold_for, is_crowded, looks_every, near_at
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
     from drs_provider.rules.run.handover import Launch
-
-_PERIOD: Final = 0.25
-"""Seconds between two looks of a task that waits for an end that is near."""
 
 
 class NearEnd(DrsRecoveryJobSensor):
@@ -53,7 +50,7 @@ class NearEnd(DrsRecoveryJobSensor):
         self.get_ready()
         until = min(clock.now() + FOR_JOBS, deadline)
         while not (is_over := self._have_jobs_ended()) and self.waits_in_process() and clock.now() < until:
-            clock.sleep(_PERIOD)
+            clock.sleep(JOBS_EVERY)
         if not is_over:
             self.__dict__["is_crowded"] = True  # no second time
             self.watch(self._launches())
@@ -76,7 +73,7 @@ class NearEnd(DrsRecoveryJobSensor):
                 if not is_for_instances or not self.waits_in_process() or clock.now() >= until:
                     raise
             self.get_ready()
-            clock.sleep(_PERIOD)
+            clock.sleep(looks_every(self._ready()))
 
     def _have_jobs_ended(self) -> bool:
         """Tell whether every job of the wave is known to have ended; what AWS does not answer is not known."""

@@ -21,6 +21,14 @@ CROWDED: Final = timedelta(seconds=3)
 """A task that is woken later than this is one of too many: it keeps no worker from the others."""
 
 
+JOBS_EVERY: Final = 0.25
+"""Seconds between two looks at jobs that end now: one call each."""
+BOOTS_EVERY: Final = 0.5
+"""The same for instances that boot: three calls each."""
+CHECKS_EVERY: Final = 1.0
+"""The same for status checks, which take longest."""
+
+
 def is_crowded(told_at: datetime | None, now: datetime) -> bool:
     """Tell whether Airflow took long to wake the task.
 
@@ -37,6 +45,11 @@ def hold_for(ready: Ready, *, is_near: bool) -> timedelta:
     if is_near:
         return FOR_CHECKS
     return timedelta(0) if ready == "status_checks" else FOR_BOOTS
+
+
+def looks_every(ready: Ready) -> float:
+    """Say how many seconds lie between two looks at instances."""
+    return CHECKS_EVERY if ready == "status_checks" else BOOTS_EVERY
 
 
 def near_at(ready: Ready, now: datetime, *, was_near: bool) -> datetime | None:
