@@ -7,21 +7,22 @@ when Airflow begins them a second or two later. Whatever is not clear is left to
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, cast
 
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import TaskDeferred
 
+from drs_provider import clock
 from drs_provider.airflow_internals.tasks import is_dag_paused
 from drs_provider.dag.run_reader import order_of
 from drs_provider.operators.other_tasks import pull_newest
-from drs_provider.operators.task_memory import on_behalf_of, task_memory
+from drs_provider.operators.task_memory import as_itself, on_behalf_of, task_memory
 from drs_provider.rules.run import names
 from drs_provider.services.signed import leave
 from drs_provider.services.store import load
 
 if TYPE_CHECKING:
-    from drs_provider.rules.run.handover import InstanceStart, Launch, PreflightServer
+    from drs_provider.rules.run.handover import HandedOver, InstanceStart, Launch, LaunchIntent, PreflightServer
 
 
 class WaveStart(Protocol):
@@ -46,6 +47,10 @@ class WaveStart(Protocol):
         """Start the jobs, from the task of another wave."""
         ...
 
+    def begun(self, context: Context) -> "tuple[Launch | None, tuple[LaunchIntent, ...]]":
+        """Give what such a start has begun before something came in between."""
+        ...
+
 
 class WaveWatch(Protocol):
     """What sees a wave through, as ``waves.watch.WatchWave`` does."""
@@ -65,9 +70,29 @@ class WaveWatch(Protocol):
         ...
 
 
-def handed_over_key(start_task_id: str) -> str:
-    """Give the key under which the task of a wave leaves what it has launched for the start task of the next one."""
-    return f"launch_of_{start_task_id}"
+class HandOverTooSlow(Exception):
+    """A wave that is handed over would have to be waited for: its own task does that."""
+
+
+_MOST_PAUSES: Final = 3.0
+"""Seconds that a hand-over waits in all: what has passed is not done before it ends."""
+
+
+class BriefSleep:
+    """Sleeps a little, and no longer in all than a hand-over may take."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_PAUSES
+
+    def __call__(self, seconds: float) -> None:
+        """Sleep.
+
+        :raises HandOverTooSlow: there is no time left for that
+        """
+        self._left -= seconds
+        if self._left < 0:
+            raise HandOverTooSlow("AWS does not answer, or throttles")
+        clock.sleep(seconds)
 
 
 def who_may_start(start: BaseOperator) -> list[str]:
@@ -82,6 +107,8 @@ def hand_over(task: BaseOperator, context: Context) -> None:
 
     :param task: that runs: it has seen a wave through, or what stands before one has passed
     """
+    from drs_provider.rules.run.handover import HandedOver
+
     try:
         if order_of(context) or not (waves := _waves_that_may_begin(task, context)):
             return
@@ -91,8 +118,20 @@ def hand_over(task: BaseOperator, context: Context) -> None:
     except Exception as error:  # noqa: BLE001  (the next wave has its own tasks, and this one has passed)
         task.log.warning("The next wave is left to its own tasks: %s", error)
         return
+    handed = HandedOver()
     for starts in waves:
-        _start_now(starts, context)
+        handed = _start_now(starts, context, handed)
+
+
+def why_not_early(context: Context, wave: str) -> str | None:
+    """Say why a wave that is being handed over is started no further: by an order that came meanwhile."""
+    from drs_provider.rules.run.handover import LeftToItself
+
+    itself = as_itself(context)
+    if order := order_of(itself):
+        return order.message
+    kept = load(task_memory(itself), LeftToItself)
+    return f"wave {wave} is left to itself" if kept and wave in kept.waves else None
 
 
 def get_ready(task: BaseOperator) -> None:
@@ -109,25 +148,37 @@ def get_ready(task: BaseOperator) -> None:
 def start_prepared_here(context: Context, start: "WaveStart", launch: "Launch") -> None:
     """Start the first instances of a wave that was launched stopped from the task that takes it over; never fails.
 
-    A wave in several accounts and Regions is left to the task that watches them all.
+    A wave in several accounts and Regions is left to the task that watches them all, and one that a person has ended to
+    nobody.
     """
-    if not any(server.ahead or server.is_started for server in start.servers):
+    from drs_provider.rules.run.handover import HandedOver
+
+    if not any(server.ahead or server.is_started for server in start.servers) or order_of(context):
         return
     watch = _watch_of(start)
     if watch is not None and [*watch.start_task_ids] == [start.task_id]:
-        _start_instances(watch, context, {start.task_id: launch})
+        _start_instances(watch, context, {start.task_id: launch}, HandedOver())
+
+
+def handed_over(start: "WaveStart", context: Context) -> "HandedOver | None":
+    """Return what tasks before a start have done of its wave; None: nothing."""
+    from drs_provider.rules.run.handover import HandedOver
+
+    left = (pull_newest(context, task, HandedOver) for task in who_may_start(cast("BaseOperator", start)))
+    found = (each for each in left if each is not None)
+    return next((each for each in found if start.task_id in each.launches or start.task_id in each.intents), None)
 
 
 def started_before(watch: "WaveWatch", context: Context) -> "dict[str, tuple[InstanceStart, ...]]":
-    """Return the starts of instances that the wave's start, or the task of a wave before, has asked for."""
-    from drs_provider.rules.run.handover import InstanceStarts
+    """Return the starts of instances that the wave's start, or a task before it, has asked for."""
+    from drs_provider.rules.run.handover import HandedOver
 
     found: dict[str, tuple[InstanceStart, ...]] = {}
     starts = [_operator(cast("BaseOperator", watch), task_id) for task_id in watch.start_task_ids]
     sources = dict.fromkeys([*watch.start_task_ids, *(task for start in starts for task in who_may_start(start))])
     for task_id in sources:
-        left = pull_newest(context, task_id, InstanceStarts, _starts_key(watch.task_id))
-        for name, tries in (left.instances if left else {}).items():
+        left = pull_newest(context, task_id, HandedOver)
+        for name, tries in (left.starts.get(watch.task_id, {}) if left else {}).items():
             found[name] = tuple(sorted((*found.get(name, ()), *tries), key=lambda start: start.at))
     return found
 
@@ -154,41 +205,67 @@ def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[Wa
     ]
 
 
-def _start_now(starts: "Sequence[WaveStart]", context: Context) -> None:
+def _start_now(starts: "Sequence[WaveStart]", context: Context, handed: "HandedOver") -> "HandedOver":
+    """Start one wave; what was started of it is left for its own tasks, also where it is not all."""
     launches: dict[str, Launch] = {}
-    began, watch = time.monotonic(), None
+    began = time.monotonic()
     for start in starts:
-        watch = _watch_of(start)
+        here = on_behalf_of(context, start.task_id)
         try:
-            launch = start.start_early(on_behalf_of(context, start.task_id))
+            launch = start.start_early(here)
         except TaskDeferred:
             start.log.info("Wave %s has to wait for something: its own task does", start.wave)
-            return
+            return _left_begun(start, here, context, handed)
         except Exception as error:  # noqa: BLE001  (the wave's own task meets it in its turn)
             start.log.warning("Wave %s is left to its own task: %s", start.wave, error)
-            return
+            return _left_begun(start, here, context, handed)
         if launch is not None:
             launches[start.task_id] = launch
-    if watch is not None and launches.keys() == {*watch.start_task_ids}:
-        _start_instances(watch, context, launches)
+            handed = _leave(context, handed.model_copy(update={"launches": {**handed.launches, **launches}}))
+    watch = _watch_of(starts[0])
+    if watch is not None and launches.keys() == {*watch.start_task_ids} and not why_not_early(context, starts[0].wave):
+        handed = _start_instances(watch, context, launches, handed)
     starts[0].log.info("Wave %s was started from here, in %.1f s", starts[0].wave, time.monotonic() - began)
+    return handed
 
 
-def _start_instances(watch: "WaveWatch", context: Context, launches: "Mapping[str, Launch]") -> None:
+def _left_begun(start: "WaveStart", here: Context, context: Context, handed: "HandedOver") -> "HandedOver":
+    """Leave what was begun of a wave before something came in between: its own task looks for no less."""
+    try:
+        launch, intents = start.begun(here)
+        launches = {**handed.launches, **({start.task_id: launch} if launch else {})}
+        both = {**handed.intents, **({start.task_id: intents} if intents else {})}
+        if launch or intents:
+            return _leave(context, handed.model_copy(update={"launches": launches, "intents": both}))
+    except Exception as error:  # noqa: BLE001  (the jobs are found by their tags as well)
+        start.log.warning("What was begun of wave %s is not left for its task: %s", start.wave, error)
+    return handed
+
+
+def _leave(context: Context, handed: "HandedOver") -> "HandedOver":
+    leave(context["ti"], handed)
+    return handed
+
+
+def _start_instances(
+    watch: "WaveWatch", context: Context, launches: "Mapping[str, Launch]", handed: "HandedOver"
+) -> "HandedOver":
     from drs_provider.rules.run.handover import InstanceStarts
 
     here = on_behalf_of(context, watch.task_id)
     try:
         started = watch.start_first(here, launches)
         if asked := load(task_memory(here), InstanceStarts):
-            leave(context["ti"], asked, _starts_key(watch.task_id))
+            handed = handed.model_copy(update={"starts": {**handed.starts, watch.task_id: dict(asked.instances)}})
+            leave(context["ti"], handed)
     except TaskDeferred:
-        return
+        return handed
     except Exception as error:  # noqa: BLE001  (the task that watches the wave meets it)
         watch.log.warning("The instances of wave %s are left to the task that watches it: %s", watch.wave, error)
-        return
+        return handed
     if started:
         watch.log.info("Wave %s: %d instances started", watch.wave, len(started))
+    return handed
 
 
 def _watch_of(start: "WaveStart") -> "WaveWatch | None":
@@ -200,7 +277,3 @@ def _watch_of(start: "WaveStart") -> "WaveWatch | None":
 
 def _operator(beside: BaseOperator, task_id: str) -> BaseOperator:
     return cast("BaseOperator", beside.dag.get_task(task_id))  # no start of a wave is mapped
-
-
-def _starts_key(watch_task_id: str) -> str:
-    return f"starts_of_{watch_task_id}"

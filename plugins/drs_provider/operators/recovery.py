@@ -149,6 +149,10 @@ class DrsStartRecoveryOperator(DrsOperator):
         """
         return None
 
+    def pause_for(self, seconds: float) -> None:
+        """Let time pass between two calls; for subclasses that have none."""
+        clock.sleep(seconds)
+
     def cleaned_jobs(self, context: Context) -> Collection[str]:
         """Return the jobs whose instances this run has terminated; for subclasses that know, this one knows none."""
         return ()
@@ -172,6 +176,7 @@ class DrsStartRecoveryOperator(DrsOperator):
         memory = Memory(task_memory(context), max_tries=context["ti"].max_tries)
         points = partial(self.points_of, context)
         start = JobStart(self.hook, memory, request, now=self._now, points=points)
+        start.sleep = self.pause_for
         start.ended = lambda: self.why_ended(context) is not None
         start.cleaned = self.cleaned_jobs(context)
         outcome = start.run()

@@ -23,6 +23,6 @@ def on_behalf_of(context: Context, task_id: str) -> Context:
     return cast("Context", {**context, _ON_BEHALF_OF: task_id})
 
 
-def acts_for_another(context: Context) -> bool:
-    """Tell whether the running task acts for another one."""
-    return _ON_BEHALF_OF in context
+def as_itself(context: Context) -> Context:
+    """Return the context of the running task: people's orders are its own, whomever it acts for."""
+    return cast("Context", {name: value for name, value in context.items() if name != _ON_BEHALF_OF})

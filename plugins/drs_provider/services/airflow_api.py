@@ -72,7 +72,6 @@ class OrderToRun:
         ordered before
     :ivar tasks: who shall obey; none: it is recorded only
     :ivar is_recorded: it is recorded for the report
-    :ivar told: who would start the wave from where they are, and leave a skipped one to itself
     """
 
     kind: Literal["cancel", "skip", "retry", "continue"]
@@ -80,7 +79,6 @@ class OrderToRun:
     wave: str | None = None
     reason: str | None = None
     is_recorded: bool = False
-    told: Sequence[str] = ()
 
 
 class AirflowApi(Protocol):

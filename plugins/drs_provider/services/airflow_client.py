@@ -210,7 +210,7 @@ class AirflowClient:
 
     def order(self, dag_id: str, run_id: str, order: OrderToRun) -> str:
         """Give an order to tasks of a run, in this user's name; return it in words."""
-        body = {**asdict(order), "tasks": list(order.tasks), "told": list(order.told)}
+        body = {**asdict(order), "tasks": list(order.tasks)}
         return str(
             self._json(self._send("POST", _orders_path(dag_id, run_id), what=ORDER, json=body), ORDER)["message"]
         )

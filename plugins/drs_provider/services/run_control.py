@@ -290,7 +290,7 @@ class RunControl:
         run = self._active(plan, run_id, "skip a wave of")
         chosen = verbs.wave_named(run, wave)
         tasks = verbs.skipped_tasks(run, chosen)
-        self._order(run, OrderToRun("skip", tasks, chosen.name, reason, True, verbs.told_of_skip(run, chosen)))
+        self._order(run, OrderToRun("skip", tasks, chosen.name, reason, is_recorded=True))
         for question in run.questions_of(chosen.name):
             self._pass_over(run, question)
         run = self.look(run.plan, run.run_id)

@@ -4,7 +4,7 @@ Airflow's own API lets everybody write into the task state store, in anybody's n
 signature, and no task obeys it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Literal, Protocol, Self
 
 from fastapi import Depends, FastAPI, HTTPException
@@ -26,7 +26,6 @@ class NewOrder(BaseModel):
     :ivar tasks: who shall obey; none: the order is recorded for the report only
     :ivar wave: the wave that is skipped, retried or continued past; a cancel has none
     :ivar reason: why, for the report; who continues past a failed wave must say it
-    :ivar told: tasks that see the waves before a skipped one through, and would start it from there
     """
 
     kind: Literal["cancel", "skip", "retry", "continue"]
@@ -34,7 +33,6 @@ class NewOrder(BaseModel):
     wave: Annotated[str | None, Field(max_length=250)] = None
     reason: Annotated[str | None, Field(max_length=5000)] = None
     is_recorded: bool = False
-    told: Annotated[list[Annotated[str, Field(max_length=250)]], Field(max_length=2000)] = []
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
@@ -84,12 +82,12 @@ def add_orders(app: FastAPI, *, store: Callable[..., Any], may_edit_run: Callabl
 
     @app.post("/runs/{dag_id}/{run_id}/orders", dependencies=guard)
     def give(dag_id: str, run_id: str, order: NewOrder, runs: Annotated[RunStore, Depends(store)]) -> OrderTaken:
-        known = _known(runs, dag_id, run_id, [*order.tasks, *order.told])
+        known = _known(runs, dag_id, run_id, order.tasks)
         given = _worded(order, runs.user)
+        if order.kind in ("cancel", "skip"):
+            _leave_to_themselves(runs, dag_id, run_id, order, known)
         for task in order.tasks:
             _keep(runs, Origin(dag_id, run_id, task, RunOrder.KEY, stored_in="task_state_store"), given.to_json())
-        if order.kind == "skip":
-            _leave_to_itself(runs, dag_id, run_id, order)
         if order.is_recorded and names.REPORT_TASK in known:
             _record(runs, dag_id, run_id, order)
         return OrderTaken(message=given.message)
@@ -123,13 +121,19 @@ def _signs() -> None:
         raise HTTPException(503, str(error)) from error
 
 
-def _leave_to_itself(runs: RunStore, dag_id: str, run_id: str, order: NewOrder) -> None:
-    """Tell the tasks that would start a skipped wave to leave it to itself; what was forged beside is dropped."""
-    for task in order.told:
+def _leave_to_themselves(runs: RunStore, dag_id: str, run_id: str, order: NewOrder, known: Collection[str]) -> None:
+    """Tell all tasks that might start a wave of the order from where they are to leave it to itself.
+
+    They are told before its own tasks are: between the two nothing may be launched. What was forged beside is dropped.
+    """
+    ended = sorted({wave for task in order.tasks if names.does(task, names.START) and (wave := names.wave_of(task))})
+    if not ended:
+        return
+    for task in sorted(task for task in known if names.does(task, names.WATCH, names.PAUSE, names.DELAY)):
         place = Origin(dag_id, run_id, task, LeftToItself.KEY, stored_in="task_state_store")
         kept = believed(runs.get(dag_id, run_id, task, place.key), place)
-        known = LeftToItself.read(kept) or LeftToItself()
-        _keep(runs, place, LeftToItself(waves=tuple(dict.fromkeys((*known.waves, order.wave or "")))).to_json())
+        former = LeftToItself.read(kept) or LeftToItself()
+        _keep(runs, place, LeftToItself(waves=tuple(dict.fromkeys((*former.waves, *ended)))).to_json())
 
 
 def recorded(runs: RunStore, place: Origin, order: NewOrder) -> GivenOrders:

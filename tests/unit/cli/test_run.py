@@ -170,7 +170,7 @@ def orders(airflow):
     return [body for method, path, body in airflow.changed if (method, path) == ("POST", ORDERS) and body["tasks"]]
 
 
-def order(kind, *tasks, wave=None, reason=None, is_recorded=True, told=()):
+def order(kind, *tasks, wave=None, reason=None, is_recorded=True):
     """An order as the server is asked to sign and keep it."""
     body = {
         "kind": kind,
@@ -178,7 +178,6 @@ def order(kind, *tasks, wave=None, reason=None, is_recorded=True, told=()):
         "wave": wave,
         "reason": reason,
         "is_recorded": is_recorded,
-        "told": [*told],
     }
     return ("POST", ORDERS, body)
 
@@ -559,7 +558,7 @@ def test_a_skip_gives_its_order_to_that_wave_alone(drs, airflow):
 
     assert drs("skip", "shop", "two") == (0, "wave two is skipped when its turn comes; then three\n")
     assert airflow.changed == [
-        order("skip", "two.start_recovery", wave="two", told=["one.recovery_job"]),
+        order("skip", "two.start_recovery", wave="two"),
         ("PATCH", f"/dagRuns/{RUN}", {"note": "wave two skipped by ada"}),
     ]
 

@@ -21,7 +21,7 @@ from drs_provider.operators.task_memory import task_memory
 from drs_provider.people import is_same_person
 from drs_provider.plan.model import Notification, Pause
 from drs_provider.rules.run.approvals import APPROVE, CONTINUE, REJECT, STOP, Policy, eligible, not_counted
-from drs_provider.rules.run.handover import Asked, Delay, PreflightResult, RecordedAnswer, RefusalMemory
+from drs_provider.rules.run.handover import Asked, Delay, OpeningMemory, PreflightResult, RecordedAnswer, RefusalMemory
 from drs_provider.services.signed import leave, pull, sealed
 from drs_provider.services.store import load, save
 
@@ -302,7 +302,17 @@ class AskBeforeWave(Ask):
         """Ask, unless nothing is launched, or a person lets the run go on past this wave."""
         skip_where_nothing_is_launched(context)
         skip_where_passed_over(context)
+        known = load(task_memory(context), OpeningMemory)
+        if known and known.answer and known.max_tries == context["ti"].max_tries:
+            return self._go_on(context, known.answer)  # this task died after the answer, and may have started the wave
         return super().execute(context)
+
+    def _go_on(self, context: Context, answer: RecordedAnswer) -> JsonValue:
+        from drs_provider.dag.hand_over import hand_over
+
+        leave(context["ti"], answer)
+        hand_over(self, context)
+        return sealed(context["ti"], answer)
 
     def question(self, context: Context, preflight: PreflightResult) -> Sequence[str]:
         """Ask what the plan asks, and say what comes next."""
@@ -319,11 +329,9 @@ class AskBeforeWave(Ask):
 
     def execute_complete(self, context: Context, event: Event) -> JsonValue:
         """Record the answer, and start the wave that waited for it."""
-        from drs_provider.dag.hand_over import hand_over
-
-        answer = super().execute_complete(context, event)
-        hand_over(self, context)
-        return answer
+        answer = self.take_answer(context, event)
+        save(task_memory(context), OpeningMemory(max_tries=context["ti"].max_tries, answer=answer))
+        return self._go_on(context, answer)
 
     def objection(self, context: Context, who: str | None) -> str | None:
         """Only those who are asked count."""
@@ -363,10 +371,16 @@ class WaitBeforeWave(BaseOperator):
             skip_where_nothing_starts(
                 preflight_result(context, self.plan, acts=False), self.wave, steps_only=self.steps_only
             )
-        now = clock.now()
-        leave(context["ti"], Delay(at=now, until=now + self.delay))
-        self.log.info("wave %s starts in %s", self.wave, timespan(self.delay))
-        self.defer(trigger=DateTimeTrigger(moment=now + self.delay), method_name=self.go_on.__name__)
+        now, max_tries = clock.now(), context["ti"].max_tries
+        known = load(task_memory(context), OpeningMemory)
+        is_same = known is not None and known.max_tries == max_tries and known.until is not None
+        until = (
+            known.until if known and known.until and is_same else now + self.delay
+        )  # a try that died begins no new one
+        save(task_memory(context), OpeningMemory(max_tries=max_tries, until=until))
+        leave(context["ti"], Delay(at=now, until=until))
+        self.log.info("wave %s starts in %s", self.wave, timespan(max(until - now, timedelta(0))))
+        self.defer(trigger=DateTimeTrigger(moment=until), method_name=self.go_on.__name__)
 
     def go_on(self, context: Context, event: object = None) -> None:
         """End the wait, and start the wave that waited for it."""

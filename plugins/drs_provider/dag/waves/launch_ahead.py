@@ -104,23 +104,8 @@ class LaunchAhead(StartWave):
             self.log.exception("Which jobs were started is not left for the wave, which looks for them by their tags")
 
     def _leave_jobs(self, context: Context) -> None:
-        from drs_provider.rules.launch.tags import attempt_of
-        from drs_provider.rules.run.handover import Launch, LaunchedJob
-        from drs_provider.services.launch.launch_memory import Memory
-
-        memory = Memory(task_memory(context), max_tries=context["ti"].max_tries)
-        jobs = tuple(
-            LaunchedJob(
-                job_id=job.job_id,
-                servers=job.servers,
-                created_at=job.created_at,
-                attempt=max(1, attempt_of(job.tags)),
-            )
-            for job in memory.jobs()
-        )
-        if jobs:
-            attempt = max(job.attempt for job in jobs)
-            launch = Launch(aws_conn_id=self.aws_conn_id, region=self.hook.region, attempt=attempt, jobs=jobs)
+        launch, _ = self.begun(context)
+        if launch is not None:
             self._leave_launch(context, launch)
 
     def _leave_launch(self, context: Context, launch: "Launch") -> None:

@@ -48,9 +48,13 @@ class NearEnd(DrsRecoveryJobSensor):
     def job_ending(self, context: Context, deadline: datetime) -> dict[str, JsonValue]:
         """Wait for the end of the jobs, which is seconds away, where Airflow had a worker at once."""
         self.get_ready()
-        until = min(clock.now() + FOR_JOBS, deadline)
-        while not (is_over := self._have_jobs_ended()) and self.waits_in_process() and clock.now() < until:
-            clock.sleep(JOBS_EVERY)
+        until, is_over = min(clock.now() + FOR_JOBS, deadline), False
+        self.__dict__["is_holding"] = True
+        try:
+            while not (is_over := self._have_jobs_ended()) and self.waits_in_process() and clock.now() < until:
+                clock.sleep(JOBS_EVERY)
+        finally:
+            self.__dict__["is_holding"] = False
         if not is_over:
             self.__dict__["is_crowded"] = True  # no second time
             self.watch(self._launches())
@@ -66,6 +70,7 @@ class NearEnd(DrsRecoveryJobSensor):
         hold = hold_for(self._ready(), is_near=bool(self.__dict__.get("is_near")))
         until = min(clock.now() + hold, deadline)
         while True:
+            self.__dict__["is_holding"] = clock.now() < until and self.waits_in_process()
             try:
                 return super()._judge(context, deadline, last_word=last_word)
             except TaskDeferred as wait:
@@ -84,6 +89,7 @@ class NearEnd(DrsRecoveryJobSensor):
                 jobs = self.hook_of(launch).jobs(launch.job_ids)
             except AwsError as error:
                 self.log.warning("Whether the jobs have ended is not known yet: %s", error)
+                self.__dict__["is_crowded"] = True  # an API that does not answer is not asked four times a second
                 return False
             if {str(job["jobID"]) for job in jobs if job.get("status") == ENDED_STATUS} != {*launch.job_ids}:
                 return False

@@ -10,10 +10,11 @@ from airflow.sdk import BaseOperator, Context, conf
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from pydantic import JsonValue
 
-from drs_provider.dag.hand_over import handed_over_key, start_prepared_here, who_may_start
+from drs_provider import clock
+from drs_provider.dag.hand_over import BriefSleep, handed_over, start_prepared_here, why_not_early
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
-from drs_provider.dag.run_reader import cleaned_up, order_of, preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
@@ -34,7 +35,7 @@ from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.run.handover import Launch, LaunchedJob, PreflightResult, PreflightServer
+    from drs_provider.rules.run.handover import Launch, LaunchedJob, LaunchIntent, PreflightResult, PreflightServer
 
 
 class StartWave(DrsStartRecoveryOperator):
@@ -119,6 +120,7 @@ class StartWave(DrsStartRecoveryOperator):
         if not self.is_early:
             self.__dict__.pop("hook", None)
             self.__dict__["early"] = True
+        self.__dict__["brief_sleep"] = BriefSleep()
         try:
             self._leg(context, None)
             return self.__dict__.get("launched_early")
@@ -139,7 +141,9 @@ class StartWave(DrsStartRecoveryOperator):
         job may exist, and must be watched.
         """
         self._be_itself()
-        if not self._is_handed_over(context):  # it runs then, and must be watched
+        if self._is_handed_over(context):
+            cancelled_start(context)  # it runs, and must be watched; who watches it is told
+        else:
             obey_before_a_start(context)
         return self._or_pass_over(context, super().execute)
 
@@ -148,6 +152,11 @@ class StartWave(DrsStartRecoveryOperator):
         self._be_itself()
         obey_before_a_start(context)
         return super().resume_start(context, event, waiting_since=waiting_since)
+
+    def pause_for(self, seconds: float) -> None:
+        """Let time pass between two calls; of an early start as little as a hand-over may take."""
+        brief: BriefSleep | None = self.__dict__.get("brief_sleep") if self.is_early else None
+        (brief or clock.sleep)(seconds)
 
     def _or_pass_over(self, context: Context, start: Callable[[Context], JsonValue]) -> JsonValue:
         """Finish a start, and be skipped where it cannot be finished although a person lets the run go on past it."""
@@ -164,8 +173,7 @@ class StartWave(DrsStartRecoveryOperator):
     def why_ended(self, context: Context) -> str | None:
         """Start no further job of the wave once the run is cancelled; those that exist are handed on and watched."""
         if self.is_early:
-            order = order_of(context)  # of the task that runs, which leaves word of it
-            return order.message if order else None
+            return why_not_early(context, self.wave)
         return cancelled_start(context)
 
     def cleaned_jobs(self, context: Context) -> Collection[str]:
@@ -224,8 +232,9 @@ class StartWave(DrsStartRecoveryOperator):
         """
         from drs_provider.rules.run.handover import Launch
 
-        if not self.is_early and (handed_over := self._handed_over(context)):
-            return handed_over
+        handed = None if self.is_early else handed_over(self, context)
+        if handed and (launch := handed.launches.get(self.task_id)):
+            return launch
         return pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
 
     def _is_handed_over(self, context: Context) -> bool:
@@ -233,14 +242,9 @@ class StartWave(DrsStartRecoveryOperator):
         from drs_provider.rules.run.handover import LaunchAttempt
         from drs_provider.services.store import load
 
-        known, launch = load(task_memory(context), LaunchAttempt), self._handed_over(context)
+        known, handed = load(task_memory(context), LaunchAttempt), handed_over(self, context)
+        launch = handed.launches.get(self.task_id) if handed else None
         return launch is not None and (known is None or known.attempt < launch.attempt)
-
-    def _handed_over(self, context: Context) -> "Launch | None":
-        from drs_provider.rules.run.handover import Launch
-
-        left = (pull_newest(context, task, Launch, handed_over_key(self.task_id)) for task in who_may_start(self))
-        return next((launch for launch in left if launch is not None), None)
 
     def _remember_ahead(self, context: Context) -> None:
         """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""
@@ -248,6 +252,7 @@ class StartWave(DrsStartRecoveryOperator):
         from drs_provider.services.launch.launch_memory import Memory
         from drs_provider.services.store import load
 
+        self._remember_intents(context)
         launch = self._launched_ahead(context)
         if launch is None:
             return
@@ -265,6 +270,45 @@ class StartWave(DrsStartRecoveryOperator):
         # What is gone since is launched again, by the next attempt; it keeps what the one before has launched.
         is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, launch.attempt)
         memory.begin(launch.attempt + is_gone)
+
+    def _remember_intents(self, context: Context) -> None:
+        """Look for what another task was about to launch of this wave as if this one had been."""
+        from drs_provider.rules.run.handover import LaunchAttempt
+        from drs_provider.services.launch.launch_memory import Memory
+        from drs_provider.services.store import load
+
+        handed = None if self.is_early else handed_over(self, context)
+        if handed is None or not (intents := handed.intents.get(self.task_id)):
+            return
+        store = task_memory(context)
+        memory = Memory(store, max_tries=context["ti"].max_tries)
+        if load(store, LaunchAttempt) is None and not memory.intents():
+            for intent in intents:
+                memory.intend(intent.tags, intent.servers, at=intent.at)
+
+    def begun(self, context: Context) -> "tuple[Launch | None, tuple[LaunchIntent, ...]]":
+        """Give what an early start has begun before something came in between: its jobs, and what may be one."""
+        from drs_provider.rules.launch.tags import attempt_of
+        from drs_provider.rules.run.handover import Launch, LaunchedJob
+        from drs_provider.services.launch.launch_memory import Memory
+
+        memory = Memory(task_memory(context), max_tries=context["ti"].max_tries)
+        jobs = tuple(
+            LaunchedJob(
+                job_id=job.job_id,
+                servers=job.servers,
+                created_at=job.created_at,
+                attempt=max(1, attempt_of(job.tags)),
+            )
+            for job in memory.jobs()
+        )
+        held = {server for job in jobs for server in job.servers}
+        intents = tuple(intent for intent in memory.intents() if not held & {*intent.servers})
+        if not jobs:
+            return None, intents
+        attempt = max(job.attempt for job in jobs)
+        region = self.target.region or self.hook.region
+        return Launch(aws_conn_id=self.aws_conn_id, region=region, attempt=attempt, jobs=jobs), intents
 
     def _is_any_gone(self, jobs: "Sequence[LaunchedJob]", attempt: int) -> bool:
         """Tell whether an instance is no more that was launched ahead; what DRS may not show yet is not gone."""
@@ -313,7 +357,6 @@ class StartWave(DrsStartRecoveryOperator):
         jobs = tuple(job.model_copy(update={"adopted": adopted.get(job.job_id, job.adopted)}) for job in launch.jobs)
         whole = launch.model_copy(update={"jobs": jobs, "tags": dict(self.tags or {}), "points": points})
         if self.is_early:
-            leave(context["ti"], whole, handed_over_key(self.task_id))
             self.__dict__["launched_early"] = whole
             return None
         leave(context["ti"], whole)

@@ -172,8 +172,8 @@ class WatchWave(LeavesTimes, NearEnd):
 
         store, max_tries = task_memory(context), context["ti"].max_tries
         known = load(store, InstanceStarts)
-        if not self.rounds.prepared or (known is not None and known.max_tries == max_tries):
-            return
+        if not self.rounds.prepared or known is not None:
+            return  # of an earlier life of this task as well: what was refused then says nothing now
         if asked := started_before(self, context):
             save(store, InstanceStarts(max_tries=max_tries, instances=asked))
 
@@ -192,7 +192,7 @@ class WatchWave(LeavesTimes, NearEnd):
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> dict[str, JsonValue]:
         """Judge the wave, and let those begin that waited for nothing else."""
         verdict = super()._judge(context, deadline, last_word=last_word)
-        if self.IS_HANDED_OVER and self.passed_over is None:
+        if self.IS_HANDED_OVER and self.passed_over is None and not cancelled_watch(context, self.start_task_ids):
             hand_over(self, context)
         return verdict
 
@@ -337,6 +337,8 @@ class WatchWave(LeavesTimes, NearEnd):
             except PreparedKept as refusal:
                 self.log.warning("Not launched again: %s", refusal)
                 stopped = f"not launched: {refusal}"
+                if self.rounds.follow_begun():  # what the same round has started before that is waited for first
+                    self.watch(self.rounds.watched)
                 continue
             if isinstance(outcome, NoRoom):
                 self._wait_for_room(outcome)
@@ -391,7 +393,7 @@ class WatchWave(LeavesTimes, NearEnd):
 
     def _patience(self) -> dict[str, Any]:
         """Wait for no answer of AWS where the task of another wave waits meanwhile with its verdict."""
-        return {"patience": 0} if self.__dict__.get("is_early") else {}
+        return {"patience": 0} if self.__dict__.get("is_early") or self.__dict__.get("is_holding") else {}
 
     def _wait_for_room(self, full: "NoRoom") -> NoReturn:
         from drs_provider.services.launch.wave_rounds import MAX_WAIT

@@ -222,12 +222,6 @@ def skipped_tasks(run: RunView, wave: WaveState) -> tuple[str, ...]:
     return _ordered_of(run.wave_outline(wave.name))
 
 
-def told_of_skip(run: RunView, wave: WaveState) -> tuple[str, ...]:
-    """Give the tasks that would start a wave from where they are, and leave one that is left out to itself."""
-    above = [run.wave_outline(name) for name in wave.depends_on]
-    return tuple(outline.watch for outline in above if outline.watch)
-
-
 def skipped_message(run: RunView, wave: WaveState) -> str:
     """Say what becomes of a wave that is left out."""
     if wave.goes_back:

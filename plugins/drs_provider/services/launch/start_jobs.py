@@ -280,8 +280,6 @@ class JobStart:
             )
             if waiting:
                 return waiting
-            if self.gives_up:
-                self._give_up_prepared(servers)
             if self.request.purpose.is_temporary:
                 ensure_new_instances(self.hook, servers)
             outcome = self._start(servers, self.request.own_tags(chunk=chunk, attempt=attempt))
@@ -444,13 +442,18 @@ class JobStart:
         )
 
     def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Answer | MustWait:
-        from drs_provider.services.launch.start_once import STARTS, StartRequest, start_once
+        from drs_provider.services.launch.start_once import MOST_THROTTLES, STARTS, StartRequest, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
         launch = StartRequest(servers, self.request.is_drill, tags, pinned)
+        if self.gives_up:  # last of all, and sent once: between the proof and the call nobody shall have the time
+            self._give_up_prepared(servers)
         self.memory.intend(tags, servers, at=self.now())
         try:
-            job, found = start_once(self.starter, launch, since=self.request.since, sleep=self.sleep)
+            most = 0 if self.gives_up else MOST_THROTTLES
+            job, found = start_once(
+                self.starter, launch, since=self.request.since, sleep=self.sleep, most_throttles=most
+            )
         except ServiceUnavailable as error:
             return MustWait(f"{error}. Whether the job was started is not known yet", (), "all")
         except AwsError as error:

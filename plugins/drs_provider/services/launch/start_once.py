@@ -57,7 +57,12 @@ class StartRequest:
 
 
 def start_once(
-    hook: Starter, launch: StartRequest, *, since: datetime, sleep: Callable[[float], None] = clock.sleep
+    hook: Starter,
+    launch: StartRequest,
+    *,
+    since: datetime,
+    sleep: Callable[[float], None] = clock.sleep,
+    most_throttles: int = MOST_THROTTLES,
 ) -> tuple[Answer, bool]:
     """Start the job of this launch; return it and whether it was found rather than started by this call.
 
@@ -66,6 +71,7 @@ def start_once(
     for one look. Throttling has no effect, so the call is sent again, honouring Retry-After.
 
     :param since: our job cannot be older than this
+    :param most_throttles: times that it is sent again after being throttled
     """
     throttles = 0
     while True:
@@ -75,7 +81,7 @@ def start_once(
             )
         except Throttled as error:
             throttles += 1
-            if throttles > MOST_THROTTLES:
+            if throttles > most_throttles:
                 raise
             pause = pause_after_refusal(throttles, error.retry_after_seconds)
             log.info("%s was throttled; sent again in %.1f s", error.operation, pause)

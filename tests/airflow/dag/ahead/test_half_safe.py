@@ -179,13 +179,13 @@ def test_a_wave_that_was_not_reached_is_launched_again_once_its_instances_are_go
 
 
 def test_a_plan_that_is_edited_before_a_start_starts_nothing_more(live, monkeypatch):
-    prepare = WatchWave.prepare
+    prepare = WatchWave._prepare  # of an early start as well
 
-    def edited(self, context):
-        prepare(self, context)
+    def edited(self, context, launches):
         self.__dict__["digest"] = "of another plan" if self.wave == "web" else self.digest
+        prepare(self, context, launches)
 
-    monkeypatch.setattr(WatchWave, "prepare", edited)
+    monkeypatch.setattr(WatchWave, "_prepare", edited)
     record, _ = live()
 
     (web,) = record.report["waves"][1]["servers"]

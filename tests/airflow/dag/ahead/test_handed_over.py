@@ -8,7 +8,7 @@ from drs_provider.dag import hand_over
 from drs_provider.dag.waves.start import StartWave
 from drs_provider.dag.waves.watch import WatchWave
 from drs_provider.rehearsal.engine.driver import instance_id
-from drs_provider.rules.run.handover import LeftToItself, RunOrder
+from drs_provider.rules.run.handover import HandedOver, LeftToItself, RunOrder
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.services.signed import keys
 
@@ -31,9 +31,8 @@ def with_plan(kind, was, now, **more):
 
 def begun_by(runs, start=START):
     """The tasks that have started a wave before its own task."""
-    return [
-        task for task in runs[-1].states if runs[-1].supervisor.xcom(task, hand_over.handed_over_key(start)) is not None
-    ]
+    left = {task: HandedOver.read(runs[-1].supervisor.xcom(task, HandedOver.KEY)) for task in runs[-1].states}
+    return [task for task, handed in left.items() if handed and start in handed.launches]
 
 
 def launched(record):
@@ -82,12 +81,12 @@ def test_a_plan_that_is_paused_hands_nothing_over(live, monkeypatch, kind, pause
     assert list(problems(kind.expected, record)) == []
 
 
-def ordered(orders):
+def ordered(orders, before=WATCH):
     """Somebody gives orders to tasks right before the first wave is judged, as the plugin's route does."""
 
     def people(run):
         def give(name):
-            for task, document in orders.items() if name == WATCH else ():
+            for task, document in orders.items() if name == before else ():
                 place = Origin(run.dag.dag_id, run.run_id, task, document.KEY, stored_in="task_state_store")
                 entry = keys().seal(document.to_json(), place)
                 run.supervisor.send(
@@ -230,6 +229,44 @@ def test_the_answer_of_a_person_starts_the_wave_that_waited_for_it(live, kind):
 
     assert list(problems(kind.expected, record)) == []
     assert begun_by(runs) == ["web.pause"]
+
+
+@pytest.mark.parametrize("kind", ["cancel", "skip"])
+def test_an_order_that_comes_while_a_delay_passes_is_obeyed(live, kind):
+    later = with_plan(IN_WAVES, "{name: web, groups: [web]}", "{name: web, groups: [web], delay_before: 5m}")
+    order = RunOrder(kind=kind, message=f"{kind} by ann")
+    record, runs = live(kind=later, people=ordered({START: order, "web.delay": LeftToItself(waves=("web",))}))
+
+    assert begun_by(runs) == []
+    assert launched(record) == [DB]
+
+
+@KINDS
+def test_a_cancel_that_comes_right_after_a_hand_over_is_not_lost(live, kind):
+    """The wave runs, and is watched; nothing more is started, and the run is no success."""
+    order = RunOrder(kind="cancel", message="cancelled by ann")
+    record, runs = live(kind=kind, people=ordered({START: order}, before=START))
+
+    assert begun_by(runs) == [WATCH]
+    assert sorted(launched(record)) == [DB, WEB]
+    assert runs[-1].states["web.recovery_job"] == "failed"
+    assert record.report["verdict"] == "cancelled", record.report["verdict_reason"]
+
+
+def test_a_pause_that_dies_after_the_answer_asks_nobody_again(live):
+    asked = with_plan(
+        IN_WAVES,
+        "  - {name: web, groups: [web]}\n",
+        PAUSE,
+        answers={**IN_WAVES.answers, "web.pause": [("ann", "Continue", ""), ("ann", "Stop", "")]},
+    )
+    death = Counting(operation="drs:StartRecovery", later=0)
+    record, runs = live(death, kind=asked)
+
+    assert death.struck
+    assert launched(record) == [DB, WEB]
+    assert record.report["verdict"] == "completed", record.report["verdict_reason"]
+    assert runs[-1].states[START] == "success"
 
 
 def test_a_delay_that_has_passed_starts_the_wave(live):

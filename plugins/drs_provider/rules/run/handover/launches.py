@@ -9,6 +9,7 @@ from drs_provider.rules.launch.next_launch import Try
 from drs_provider.rules.launch.recovery_points import Point
 from drs_provider.rules.run.connection import AwsArguments, aws_in
 from drs_provider.rules.run.handover.document import Document, Flag, Instant, OptionalInstant, Part, StoredIn
+from drs_provider.rules.run.handover.instance_starts import InstanceStart
 
 Region = Annotated[str, BeforeValidator(lambda region: region or "")]
 """A Region's name; empty: the connection's."""
@@ -291,6 +292,22 @@ class LaunchIntents(Document):
     @classmethod
     def _from_version_1(cls, body: object) -> object:
         return {"intents": [body] if isinstance(body, Mapping) else body}
+
+
+class HandedOver(Document):
+    """What a task has started of waves after it, for their own tasks.
+
+    :ivar launches: what was launched, by the task that starts the wave
+    :ivar intents: what was about to be launched, and may be, by the same
+    :ivar starts: the starts of instances, by the task that watches the wave and by instance id
+    """
+
+    KEY: ClassVar[str] = "handed_over"
+    TITLE: ClassVar[str] = "the record of what was started of the next waves"
+
+    launches: dict[str, Launch] = Field(default_factory=dict)
+    intents: dict[str, tuple[LaunchIntent, ...]] = Field(default_factory=dict)
+    starts: dict[str, dict[str, tuple[InstanceStart, ...]]] = Field(default_factory=dict)
 
 
 class StartedJob(Part):

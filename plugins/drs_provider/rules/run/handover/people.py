@@ -63,6 +63,22 @@ class ManagersKnown(Document):
     at: Instant
 
 
+class OpeningMemory(Document):
+    """What stood before a wave and has passed, so that a task that dies afterwards asks, or waits, no second time.
+
+    :ivar answer: of a person who may; None: nobody was asked
+    :ivar until: when a delay has passed; None: it was none
+    """
+
+    KEY: ClassVar[str] = "drs_opening"
+    TITLE: ClassVar[str] = "the memory of what stood before a wave"
+    PLACE: ClassVar[StoredIn] = "task_state_store"
+
+    max_tries: int | None = None
+    answer: RecordedAnswer | None = None
+    until: OptionalInstant = None
+
+
 class RefusalMemory(Document):
     """A refusal, which stays final until the task is cleared; then ``max_tries`` differs."""
 

@@ -4,7 +4,7 @@ Airflow lets people edit XComs, and a newer release may have written one: for th
 counts as not left. Whatever has to act on a document reads it for itself, and is refused.
 """
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias, TypeVar
@@ -20,6 +20,7 @@ from drs_provider.rules.run.handover import (
     FoundLaunch,
     FoundLaunches,
     GivenOrders,
+    HandedOver,
     HandoverUnreadable,
     LaterLaunches,
     Launch,
@@ -122,11 +123,22 @@ class LeftDocuments:
 
     def has_launched(self, starts: Iterable[str]) -> bool:
         """Tell whether any of some start tasks launched something."""
-        return any((launch := self.of(task, Launch)) and launch.jobs for task in starts)
+        return any((launch := self._launch(task)) and launch.jobs for task in starts)
+
+    def _launch(self, start: str) -> Launch | None:
+        """Give what a start task has launched, or another task of its wave before it began."""
+        return self.of(start, Launch) or self._handed_over.get(start)
+
+    @cached_property
+    def _handed_over(self) -> Mapping[str, Launch]:
+        """Give what tasks have launched of waves after them, by the tasks that start these."""
+        hands = (task for task in self.snapshot.tasks if names.does(task, names.WATCH, names.PAUSE, names.DELAY))
+        left = (self.of(task, HandedOver) for task in hands)
+        return {start: launch for each in left if each for start, launch in each.launches.items()}
 
     def jobs(self, starts: Iterable[str], watch: str | None) -> dict[str, LaunchedJob]:
         """Give the jobs of a wave by their ids, in the order in which they were started."""
-        found = [job for task in starts if (launch := self.of(task, Launch)) for job in launch.jobs]
+        found = [job for task in starts if (launch := self._launch(task)) for job in launch.jobs]
         if watch and found:
             later = self.of(watch, LaterLaunches)
             found += [job for launch in (later.launches if later else ()) for job in launch.jobs]

@@ -196,7 +196,8 @@ class _Wave:
             goes_back=self.copies,
             results_known=self.results is not None,
             is_active=any(is_active(task.state) for task in chain),
-            has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts),
+            has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts)
+            or self.left.has_launched(self.outline.starts),
             started_at=min(begun, default=None),
             ended_at=max(ended, default=None) if judgement.status.is_over else None,
         )
