@@ -240,7 +240,8 @@ async function finish(answer, next) {
   if (answer.status === 412) { await sayWhatChanged(); return; }
   if (!answer.ok) { say(...problems(answer.found)); return; }
   if (answer.found.is_saved) { keepWarnings(answer.found.warnings); location.href = next; return; }
-  say(`Not saved: ${answer.found.why_not}. Apply this change where the files come from:`, { tag: "pre", text: answer.found.patch });
+  const { branch, why_not: why, patch } = answer.found;
+  say(branch ? `Committed on branch ${branch}: it counts once somebody has merged it.` : `Not saved: ${why}. Apply this change where the files come from:`, { tag: "pre", text: patch });
 }
 async function save(event) {
   event.preventDefault();
@@ -267,6 +268,17 @@ async function remove() {
 function guarded(act) {
   return (event) => act(event).catch((error) => say({ text: `This did not work: ${error.message}`, bad: true }));
 }
+// One after the other: while one of these works, none of them can be pressed.
+function alone(act) {
+  return async (event) => {
+    const buttons = editor.querySelectorAll(".actions button"), pressed = document.activeElement;
+    for (const button of buttons) button.disabled = true;
+    try { await act(event); } finally {
+      for (const button of buttons) button.disabled = false;
+      if (editor.contains(pressed)) pressed.focus();
+    }
+  };
+}
 if (editor) {
   element("description").value = before.description || "";
   element("region").value = before.region || "";
@@ -282,7 +294,7 @@ if (editor) {
   sayWarnings();
   let typed;
   element("find").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(guarded(find), 250); });
-  element("preview").addEventListener("click", guarded(preview));
-  element("delete")?.addEventListener("click", guarded(remove));
-  editor.addEventListener("submit", guarded((event) => { event.preventDefault(); return save(event); }));
+  element("preview").addEventListener("click", guarded(alone(preview)));
+  element("delete")?.addEventListener("click", guarded(alone(remove)));
+  editor.addEventListener("submit", guarded((event) => { event.preventDefault(); return alone(save)(event); }));
 }
