@@ -1,4 +1,4 @@
-"""The board of a run in a real browser, in a frame with the sandbox that Airflow gives it: it goes on, and holds still."""
+"""The board of a run in a real browser, in a frame with Airflow's sandbox: it goes on, and holds still."""
 
 import itertools
 from dataclasses import replace
@@ -84,6 +84,9 @@ class Runs:
 
     def left(self, dag_id, run_id, task_id, key):
         return None
+
+    def stopped_parts(self, now):
+        return ()
 
 
 def a_console(folder, runs):

@@ -1,7 +1,6 @@
 """The console's pages in a real browser, in a frame with the sandbox that Airflow gives them."""
 
 import json
-
 from pathlib import Path
 
 import pytest

@@ -202,7 +202,10 @@ def test_the_runbook_opens_in_a_tab_of_its_own_where_a_frame_lets_nothing_print(
         "plan-runbook?name=shop",
         """
         document.addEventListener("click", (event) => event.preventDefault());
-        HTMLAnchorElement.prototype.click = function () { log(`${this.target} ${this.rel} ${new URL(this.href).pathname}${new URL(this.href).hash}`); };
+        HTMLAnchorElement.prototype.click = function () {
+          const { pathname, hash } = new URL(this.href);
+          log(`${this.target} ${this.rel} ${pathname}${hash}`);
+        };
         await press("Print");
         """,
     )
