@@ -26,6 +26,7 @@ async function ask(method, path, body, headers = {}) {
 function problems(found) {
   return [{ text: found.detail, bad: true }, ...(found.errors || []).map((error) => ({ text: `${error.where}: ${error.what}${error.hint ? ` (${error.hint})` : ""}`, bad: true }))];
 }
+function plural(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 function row(text, words, act) {
   const line = document.createElement("li");
   const said = document.createElement("span");
@@ -172,7 +173,7 @@ async function launchFindings(wanted) {
   if (!ok) return { isRefused: false, lines: problems(found) };
   const lines = found.findings.map((finding) => ({ text: `${finding.severity}: ${finding.server}: ${finding.what}; ${finding.next_step}`, bad: finding.severity === "refusal" }));
   if (found.problem) lines.push({ text: `Launch settings were not checked: ${found.problem}`, bad: true });
-  else lines.push(`Launch settings of ${found.checked} servers checked as preflight does${found.left_out ? `, ${found.left_out} more were left out` : ""}.`);
+  else lines.push(`Launch settings of ${plural(found.checked, "server")} checked as preflight does${found.left_out ? `, ${found.left_out} more were left out` : ""}.`);
   return { isRefused: found.findings.some((finding) => finding.severity === "refusal"), lines };
 }
 function definition() {
@@ -195,10 +196,12 @@ async function find() {
   if (!text) { element("found").replaceChildren(); return; }
   const { ok, found } = await ask("GET", `source-servers?limit=20&q=${encodeURIComponent(text)}`);
   if (!ok) { say(...problems(found)); return; }
+  if (!found.servers.length) { element("found").replaceChildren(Object.assign(document.createElement("li"), { className: "soft", textContent: "No server is called so, or has such a tag." })); return; }
   element("found").replaceChildren(...found.servers.map((server) => {
     hostnames.set(server.server_id, server.hostname);
     const where = server.groups.length ? `, in group ${server.groups.join(", ")}` : "";
-    return row(`${server.hostname} (${server.server_id}, ${server.account} ${server.region}${where})`, "Add", () => {
+    return row(`${server.hostname} (${server.server_id}, ${server.account} ${server.region}${where})`, "Add", (event) => {
+      event.target.disabled = true;
       if (!members.some((member) => idOf(member) === server.server_id)) members.push(server.server_id);
       showMembers();
     });
@@ -212,7 +215,7 @@ async function preview() {
   say(
     ...[...found.conflicts, ...found.problems].map((text) => ({ text, bad: true })),
     ...(found.account ? [found.account] : []),
-    `${found.servers.length + found.unknown.length} servers: ${[...found.servers.map((server) => server.hostname), ...found.unknown].join(", ") || "none"}`,
+    `${plural(found.servers.length + found.unknown.length, "server")}: ${[...found.servers.map((server) => server.hostname), ...found.unknown].join(", ") || "none"}`,
     ...lines,
   );
 }
