@@ -305,7 +305,7 @@ function pauseOf(wave) {
   box.checked = Boolean(wave.pause_before);
   box.addEventListener("change", () => {
     remember();
-    if (box.checked) wave.pause_before = { message: "", approvers: [] }; else delete wave.pause_before;
+    if (box.checked) wave.pause_before = { message: "" }; else delete wave.pause_before;
     changed();
   });
   label.append(box, "Ask people before this wave");
