@@ -18,6 +18,7 @@ from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
 from drs_provider.services.groups.survey import has_dag
 from drs_provider.ui import pages
+from drs_provider.ui.console.refusals import add_refusal_pages
 from drs_provider.ui.history.routes import history_pages
 from drs_provider.ui.plan_list import (
     BrokenPlan,
@@ -36,7 +37,6 @@ from drs_provider.ui.plan_list import (
 )
 from drs_provider.ui.read_model import DOCUMENTS, Runs, Sources
 from drs_provider.ui.recent_boards import RecentBoards
-from drs_provider.ui.refusals import add_refusal_pages
 
 _MEDIA = {JSON_NAME: "application/json", HTML_NAME: "text/html; charset=utf-8"}
 NOW_HEADER: Final = "X-Drs-Now"
