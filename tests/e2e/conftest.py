@@ -20,7 +20,7 @@ from demo.stack import Settings, Stack
 
 HERE = Path(__file__).parent
 SECRET = "s3cret-of-the-webhook"
-STACKS_OF_THEIR_OWN = ("test_chaos.py", "test_kept_drills.py", "test_object_storage.py")
+STACKS_OF_THEIR_OWN = ("test_chaos.py", "test_console_walk.py", "test_kept_drills.py", "test_object_storage.py")
 """The files of the first lane; those of the second have demos, and then one stack for all."""
 
 

@@ -154,7 +154,7 @@ def a_plan_manager_makes_a_group(walk):
     walk.picture("group-conflict")
     walk.tab.click("#members button[aria-label*='box2']")
     walk.tab.click("#preview")
-    walk.tab.sees("Launch settings of 1 servers checked as preflight does")
+    walk.tab.sees("Launch settings of 1 server checked as preflight does")
     walk.tab.click("#editor button", "Save")
     walk.tab.until("location.search === '?name=picked' && document.querySelector('tr[data-id]')")
     walk.picture("group")

@@ -7,11 +7,11 @@ from fastapi.responses import HTMLResponse
 from kit.browser import page_after_scripts, serving
 
 FRAME = """<!doctype html><title>outside</title><pre id="log"></pre>
-<iframe id="frame" sandbox="allow-scripts allow-same-origin allow-forms" src="PATH"></iframe>
+<iframe id="frame" sandbox="allow-scripts allow-same-origin allow-forms allow-downloads" src="PATH"></iframe>
 <script>
 const log = (text) => { document.getElementById("log").textContent += `${text}\\n`; };
 const page = () => document.getElementById("frame").contentDocument;
-const until = async (what) => { for (let i = 0; i < 400; i++) {
+const until = async (what) => { for (let i = 0; i < 4000; i++) {
   try { const found = what(); if (found) return found; } catch {}
   await new Promise((go) => setTimeout(go, 10)); } log(`never: ${what}`); throw new Error("never"); };
 const named = (words) => [...page().querySelectorAll("button")].find((button) => button.textContent === words);
@@ -23,12 +23,16 @@ const said = () => page().getElementById("said").textContent;
 </script>"""
 
 
-def driven(console, tmp_path, path, steps):
+def driven(console, tmp_path, path, steps, *, milliseconds=8000):
     """The lines that a person's steps on a page in a frame leave."""
-    app = console.client().app
+    return driven_app(console.client().app, tmp_path, path, steps, milliseconds=milliseconds)
+
+
+def driven_app(app, tmp_path, path, steps, *, milliseconds=8000):
+    """The same for any app."""
     app.get("/frame")(lambda: HTMLResponse(FRAME.replace("PATH", path).replace("STEPS", steps)))
     with serving(app) as address:
-        shown = page_after_scripts(f"{address}/frame", tmp_path / "browser", milliseconds=8000)
+        shown = page_after_scripts(f"{address}/frame", tmp_path / "browser", milliseconds=milliseconds)
     assert "<title>outside</title>" in shown
     lines = html.unescape(re.search(r'<pre id="log">(.*?)</pre>', shown, re.DOTALL)[1]).splitlines()
     assert lines[-1] == "done", lines

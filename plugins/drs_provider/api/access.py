@@ -29,6 +29,10 @@ class ConsoleAccess:
     """The name of the caller, for commits."""
 
 
+def _none() -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Access:
     """FastAPI dependencies that say who may see what; each answers 401 or 403 by itself."""
@@ -41,8 +45,8 @@ class Access:
     """Whether the caller may read import errors, and so what is wrong with broken plan files."""
     may_read_runs: Callable[..., Any]
     """Lets nobody through who may read the runs of no DAG, where no path names one."""
-    may_edit: Callable[..., bool] = lambda: False
-    """Whether the caller may change plans and groups."""
+    editable_plans: Callable[..., Collection[str]] = _none
+    """The ids of the DAGs of the plans that the caller may change, ``services.groups.survey.EVERY_DAG`` for all."""
 
 
 RunLine = Callable[[str, str, str | None, Mapping[str, JsonValue]], None]

@@ -103,14 +103,6 @@ def with_problem_type(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def add_plain_refusals(app: FastAPI) -> None:
-    """Let an app of pages answer a refusal as it answers every other one."""
-
-    @app.exception_handler(RequestRefused)
-    async def refused(_: Request, error: RequestRefused) -> JSONResponse:
-        return JSONResponse({"detail": error.detail}, error.status)
-
-
 def add_problem_handlers(app: FastAPI) -> None:
     """Let an app answer every refusal and every failure with a problem document."""
 

@@ -53,7 +53,7 @@ from drs_provider.ui.answer_links_airflow import airflow_questions
 from drs_provider.ui.app import add_history, create_app, plans_listed
 from drs_provider.ui.console.airflow_desk import airflow_steering
 from drs_provider.ui.console.airflow_plans import plan_sources
-from drs_provider.ui.console.airflow_sources import console_sources, may_edit
+from drs_provider.ui.console.airflow_sources import console_sources, editable_plans
 from drs_provider.ui.console.app import add_console
 from drs_provider.ui.console.plan_pages import add_plan_pages
 from drs_provider.ui.history.airflow_history import AirflowHistory
@@ -377,7 +377,7 @@ def airflow_app() -> FastAPI:
         readable_dags=_readable_dags,
         may_read_problems=_may_read_problems,
         may_read_runs=requires_access_dag("GET", DagAccessEntity.RUN),
-        may_edit=may_edit,
+        editable_plans=editable_plans,
     )
     sources = Sources(runs=_runs, access=access, plans_folder=plans_folder, reports_folder=_reports_folder, now=_now)
     app = create_app(sources)

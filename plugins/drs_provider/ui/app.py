@@ -1,6 +1,6 @@
 """The routes: who may ask, what is asked for, which page shows it. No logic."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -11,12 +11,14 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
 from drs_provider.api.history_sources import HistorySources
-from drs_provider.api.problems import PRIVATE, SANDBOXED, add_plain_refusals
+from drs_provider.api.problems import PRIVATE, SANDBOXED
 from drs_provider.plan.loader import Library, holds_plans
 from drs_provider.report.store import HTML_NAME, JSON_NAME, report_file
 from drs_provider.rules.run.handover import HandoverUnreadable, KeptReport
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
+from drs_provider.services.groups.survey import has_dag
 from drs_provider.ui import pages
+from drs_provider.ui.console.refusals import add_refusal_pages
 from drs_provider.ui.history.routes import history_pages
 from drs_provider.ui.plan_list import (
     BrokenPlan,
@@ -51,13 +53,14 @@ class LeftValue(BaseModel):
 
 def add_history(app: FastAPI, sources: HistorySources) -> None:
     """Add the pages of the history of all runs; its part of the REST API is mounted with the others."""
-    add_plain_refusals(app)
+    add_refusal_pages(app)
     app.include_router(history_pages(sources))
 
 
 def create_app(sources: Sources) -> FastAPI:
     """Build the app. Every route asks ``sources.access`` first; there is no open one (answer links: ``answers.py``)."""
     app = FastAPI(title="DRS recovery plans", docs_url=None, redoc_url=None, openapi_url=None)
+    add_refusal_pages(app)
     _add_plans(app, sources)
     _add_runs(app, sources)
     _add_reports(app, sources)
@@ -103,9 +106,11 @@ def _add_plans(app: FastAPI, sources: Sources) -> None:
 
     @app.get("/plans")
     def plans_page(
-        plans: Annotated[PlanList, Depends(listed)], is_editor: Annotated[bool, Depends(sources.access.may_edit)]
+        plans: Annotated[PlanList, Depends(listed)],
+        editable: Annotated[Collection[str], Depends(sources.access.editable_plans)],
     ) -> HTMLResponse:
-        return _page(pages.plans_page(plans, is_editor=is_editor))
+        changed = frozenset(plan.name for plan in plans.plans if has_dag(plan.name, editable))
+        return _page(pages.plans_page(plans, editable=changed, is_author=bool(editable)))
 
 
 def _library(folder: Path, runs: Runs) -> tuple[Library, Callable[[], list[BrokenPlan]]]:

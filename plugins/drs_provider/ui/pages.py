@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Collection
 from functools import cache
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -28,12 +29,18 @@ STATES = {
 """Sign, words and tone of every state, as the scripts of the pages read them."""
 
 
-def plans_page(plans: PlanList, *, is_editor: bool = False) -> tuple[str, str]:
+def plans_page(plans: PlanList, *, editable: Collection[str] = frozenset(), is_author: bool = False) -> tuple[str, str]:
     """Return the plans page and its content security policy.
 
-    :param is_editor: whether the caller may change plans
+    :param editable: names of the plans that the caller may change
+    :param is_author: whether the caller may write a new plan
     """
-    return render("plans.html.j2", PLANS_SCRIPT, plans=plans, is_editor=is_editor)
+    return render("plans.html.j2", PLANS_SCRIPT, plans=plans, editable=editable, is_author=is_author)
+
+
+def refusal_page(status: int, title: str, detail: str) -> tuple[str, str]:
+    """Return the page of a refused request, and its content security policy."""
+    return render("refusal.html.j2", PLANS_SCRIPT, status=status, title=title, detail=detail)
 
 
 def run_page(dag_id: str, run_id: str) -> tuple[str, str]:

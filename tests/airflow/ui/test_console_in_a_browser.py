@@ -1,5 +1,6 @@
 """The console's pages in a real browser, in a frame with the sandbox that Airflow gives them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,26 @@ def test_a_server_has_a_page_with_its_recovery_points_and_the_list_searches_in_i
     )
 
     assert lines == ["points", "web1"]
+
+
+def test_a_group_that_was_committed_says_so_and_asks_for_no_patch(console, tmp_path):
+    saved = {"is_saved": False, "branch": "drs/other", "why_not": "it is committed", "patch": "+ one line", "file": "f"}
+    lines = driven(
+        console,
+        tmp_path,
+        "group?name=other",
+        f"""
+        await until(() => page().getElementById("members").children.length === 1);
+        const frame = document.getElementById("frame").contentWindow, asks = frame.fetch.bind(frame);
+        let answer;
+        frame.fetch = (path, how) => how?.method === "PUT" ? new Promise((go) => {{ answer = go; }}) : asks(path, how);
+        await press("Save");
+        await until(() => answer);
+        log([...page().querySelectorAll("#editor .actions button")].every((button) => button.disabled));
+        answer(new Response({json.dumps(json.dumps(saved))}));
+        log(await until(said));
+        log(named("Save").disabled);
+        """,
+    )
+
+    assert lines == ["true", "Committed on branch drs/other: it counts once somebody has merged it.+ one line", "false"]

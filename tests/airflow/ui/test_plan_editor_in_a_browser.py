@@ -145,3 +145,69 @@ def test_who_is_slower_is_told_what_has_changed(console, tmp_path):
     assert told.startswith("Somebody has changed the file since you opened this page. Nothing was saved: ")
     assert told.endswith('owner: was not there, is now "others"')
     assert "rto" not in (console.plans / "shop.yaml").read_text()
+
+
+def test_whoever_leaves_with_something_unsaved_is_asked_on_the_page(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "plan-editor?name=shop",
+        HELPERS
+        + """
+        await at("#wave input[data-where$='.name']"); await settled("None");
+        const leave = () => page().getElementById("leave").open;
+        const to = () => page().querySelector("main > p a[href='plans']");
+        await press("Add wave");
+        to().click();
+        log(leave());
+        await press("Stay here");
+        log(`${leave()} ${page().querySelector("h1").textContent}`);
+        to().click();
+        await press("Leave without saving");
+        log(await until(() => page().getElementById("plan-editor") === null));
+        """,
+    )
+
+    assert lines == ["true", "false Edit plan shop", "true"]
+
+
+def test_what_was_pressed_keeps_the_focus_when_the_form_is_drawn_anew(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "plan-editor?name=shop",
+        HELPERS
+        + """
+        await at("#wave"); await settled("None");
+        const focus = () => page().activeElement.getAttribute("aria-label") || page().activeElement.textContent;
+        const pressing = (selector) => { const one = page().querySelector(selector); one.focus(); one.click(); };
+        choose(1);
+        pressing("#wave [aria-label='Move the wave one place later']");
+        log(focus());
+        pressing("#wave [aria-label='Move the wave one place earlier']");
+        log(focus());
+        const box = () => page().querySelector("#wave fieldset:nth-of-type(2) input[type=checkbox]");
+        box().focus(); box().click();
+        log(page().activeElement === box());
+        """,
+    )
+
+    assert lines == ["Move the wave one place earlier", "Move the wave one place later", "true"]
+
+
+def test_the_runbook_opens_in_a_tab_of_its_own_where_a_frame_lets_nothing_print(console, tmp_path):
+    lines = driven(
+        console,
+        tmp_path,
+        "plan-runbook?name=shop",
+        """
+        document.addEventListener("click", (event) => event.preventDefault());
+        HTMLAnchorElement.prototype.click = function () {
+          const { pathname, hash } = new URL(this.href);
+          log(`${this.target} ${this.rel} ${pathname}${hash}`);
+        };
+        await press("Print");
+        """,
+    )
+
+    assert lines == ["_blank noopener noreferrer /plan-runbook#print"]

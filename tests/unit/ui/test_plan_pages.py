@@ -160,8 +160,26 @@ def test_the_plans_page_leads_to_the_editor_for_those_who_may_use_it():
     nothing = dict.fromkeys(("rto_seconds", "rpo_seconds", "last_run", "last_run_at", "last_status"))
     plans = PlanList(plans=[PlanRow(name="shop", dag_id="drs.shop", title=EVIL, **row, **nothing)], broken=[])
 
-    for is_editor in (True, False):
-        page, _ = plans_page(plans, is_editor=is_editor)
+    for editable, is_author in (({"shop"}, True), ({"other"}, True), (set(), False)):
+        page, _ = plans_page(plans, editable=editable, is_author=is_author)
         found = re.findall(r'href="(plan[a-z-]*[^"]*)"', page)
+        left_out = {"plan-editor?name=shop": "shop" not in editable, "plan-editor": not is_author}
         expected = ["plan-editor", "plan?name=shop", "plan-editor?name=shop", "plan-runbook?name=shop"]
-        assert found == [address for address in expected if is_editor or "editor" not in address]
+        assert found == [address for address in expected if not left_out.get(address)]
+
+
+def test_a_refusal_has_words_for_people_and_json_for_programs(console):
+    console.editable = {"drs.other"}
+    client = console.client()
+
+    page = client.get("/plan-editor?name=shop", headers={"Accept": "text/html,*/*;q=0.8"})
+
+    assert (page.status_code, page.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert page.headers["cache-control"] == "no-store"
+    assert "script-src 'sha256-" in page.headers["content-security-policy"]
+    assert "You may not see or change this" in page.text
+    assert "you may not change this plan" in page.text
+    evil = client.get(f"/{html.escape(EVIL)}", headers={"Accept": "text/html"})
+    assert (evil.status_code, "There is no such page" in evil.text, EVIL in evil.text) == (404, True, False)
+    asked = client.get("/plan-editor?name=shop", headers={"Accept": "application/json"})
+    assert (asked.status_code, asked.json()) == (403, {"detail": "you may not change this plan"})

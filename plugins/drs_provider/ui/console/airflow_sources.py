@@ -55,7 +55,7 @@ def console_sources(
             may_edit_groups=_may_edit_groups,
             may_edit=may_edit,
             readable_dags=readable,
-            editable_dags=_editable_dags,
+            editable_dags=editable_dags,
             audit=_audit,
             person=_person,
         ),
@@ -96,7 +96,13 @@ def _may_edit_groups(user: GetUserDep) -> None:
         raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: who changes protection groups may change connections")
 
 
-def _editable_dags(user: GetUserDep, session: SessionDep) -> set[str]:
+def editable_plans(user: GetUserDep, session: SessionDep) -> set[str]:
+    """Return the ids of the DAGs of the plans that somebody may change: with both rights, to connections and DAGs."""
+    return editable_dags(user, session) if may_edit(user) else set()
+
+
+def editable_dags(user: GetUserDep, session: SessionDep) -> set[str]:
+    """Return the ids of the DAGs that somebody may change."""
     dags = get_auth_manager().get_authorized_dag_ids(user=user, method="PUT", session=session)
     return {*dags, *_every_dag("PUT", user)}
 

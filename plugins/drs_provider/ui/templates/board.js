@@ -1,5 +1,6 @@
 // The live board of one run. Everything that comes from plans, tags and hostnames is set as text, never as HTML.
-const POLL_MS = 3000, SLOW_POLL_MS = 15000;
+{% include "exchange.js" %}
+const POLL_MS = 3000, SLOW_POLL_MS = 15000, ORDER_MS = 60000;
 const here = location.pathname.replace(/\/+$/, "");
 const cut = here.lastIndexOf("/runs/");
 const reports = `${here.slice(0, cut)}/reports/${here.slice(cut + "/runs/".length)}`;
@@ -21,6 +22,7 @@ function duration(from, to) {
   return h ? `${h}h ${String(m).padStart(2, "0")}m` : m ? `${m}m ${String(s).padStart(2, "0")}s` : `${s} s`;
 }
 function span(seconds) { return duration(0, Math.round(seconds) * 1000); }
+function keyed(made, ...parts) { made.dataset.key = parts.map((part) => part ?? "").join("|"); return made; }
 function plural(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 
 function stepRow(step, now) {
@@ -47,14 +49,14 @@ function stepList(steps, title, now) {
 }
 function stepCards(steps, title, now) {
   if (!steps.length) return [];
-  const card = make("article", "", "card");
+  const card = keyed(make("article", "", "card"), "steps", title);
   card.append(make("h2", title), stepList(steps, title, now));
   return [card];
 }
 
 function stageCards(title, [sign, words, tone], tasks, now) {
   if (!tasks.length) return [];
-  const card = make("article", "", "card", "stage"), head = make("div", "", "row");
+  const card = keyed(make("article", "", "card", "stage"), "stage", title), head = make("div", "", "row");
   head.append(make("h2", title));
   if (words) head.append(make("span", `${sign} ${words}`, "chip", tone));
   card.append(head, stepList(tasks, `Tasks: ${title}`, now));
@@ -104,7 +106,7 @@ function rtoView(rto) {
 }
 function keptView(kept, now) {
   if (!kept) return [];
-  const card = make("article", "", "card", "question"), head = make("div", "", "row");
+  const card = keyed(make("article", "", "card", "question"), "kept"), head = make("div", "", "row");
   head.append(make("h2", "The drill is kept for people"), make("span", "? kept", "chip", "warn"));
   const left = new Date(kept.until) > new Date(now) ? ` (${duration(now, kept.until)} left)` : "";
   const times = kept.extended ? ` · extended ${kept.extended} ${kept.extended === 1 ? "time" : "times"}` : "";
@@ -116,7 +118,7 @@ function keptView(kept, now) {
 }
 function nextView(board) {
   if (!board.next_steps.length) return [];
-  const card = make("article", "", "card"), list = make("ul", "", "small");
+  const card = keyed(make("article", "", "card"), "next"), list = make("ul", "", "small");
   card.append(make("h2", "What comes next"));
   for (const step of board.next_steps) list.append(make("li", step, "text"));
   card.append(list);
@@ -138,7 +140,8 @@ const openTables = new Set();
 function serverTable(wave) {
   const details = make("details", "", "more"), place = make("div", "", "wide");
   details.append(make("summary", "Server by server"), place);
-  const fill = () => {
+  details.open = openTables.has(wave.name);
+  if (details.open) {
     const table = make("table"), head = make("tr"), body = make("tbody"), top = make("thead");
     head.append(...["Server", "Status", "DRS", "Job", "Instance", "Why"].map((words) => make("th", words)));
     top.append(head);
@@ -149,13 +152,12 @@ function serverTable(wave) {
       body.append(row);
     }
     table.append(top, body);
-    place.replaceChildren(table);
-  };
-  details.open = openTables.has(wave.name);
-  if (details.open) fill();
+    place.append(table);
+  }
   details.addEventListener("toggle", () => {
-    if (details.open && !place.firstChild) fill();
+    if (details.open === openTables.has(wave.name)) return;
     if (details.open) openTables.add(wave.name); else openTables.delete(wave.name);
+    showAgain();
   });
   return details;
 }
@@ -165,15 +167,20 @@ let rights = null, offers = [], chosen = null;
 function offersOf(wanted) {
   const shown = offers.filter((offer) => rights?.[offer.right] && wanted(offer));
   if (!shown.length) return [];
-  const place = make("div", "", "steer");
+  const place = keyed(make("div", "", "steer"), "steer");
   for (const offer of shown) {
-    const button = make("button", offer.title, offer.is_grave ? "grave" : "");
+    const button = keyed(make("button", offer.title, offer.is_grave ? "grave" : ""), "offer", offer.verb, offer.wave, offer.task, offer.option, offer.by);
     button.type = "button";
-    button.addEventListener("click", () => askFirst(offer));
     place.append(button);
   }
   return [place];
 }
+// One listener for all of them: a button stays while the board around it is drawn anew, and what it offers is looked up.
+document.addEventListener("click", (event) => {
+  const key = keyOf(event.target.closest?.("button[data-key]"));
+  const offer = key && offers.find(({ verb, wave, task, option, by }) => key === ["offer", verb, wave, task, option, by].map((part) => part ?? "").join("|"));
+  if (offer) askFirst(offer);
+});
 function askFirst(offer) {
   chosen = offer;
   element("sure-title").textContent = offer.title;
@@ -212,13 +219,21 @@ async function doIt() {
     element("steered").textContent = [found.message, ...(found.warnings || [])].join(". ");
     element("sure").close();
     etag = "";
-    await look();
+    hurryUntil = Date.now() + ORDER_MS;
+    refresh();
   } catch (error) {
     element("sure-problem").textContent = `Not done: ${error.message}`;
     element("sure-yes").disabled = false;
   }
 }
-element("show-board").addEventListener("click", (event) => { event.preventDefault(); document.body.classList.remove("has-report"); });
+for (const [id, wants] of [["show-board", true], ["show-report", false]]) {
+  element(id).addEventListener("click", (event) => {
+    event.preventDefault();
+    wantsBoard = wants;
+    placeReport();
+    element(wants ? "show-report" : "show-board").focus();
+  });
+}
 element("sure-no").addEventListener("click", () => element("sure").close());
 element("sure-yes").addEventListener("click", doIt);
 async function askForRights() {
@@ -242,7 +257,7 @@ function eventsView(events) {
 }
 
 function waveCard(wave, now) {
-  const card = make("article", "", "card"), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
+  const card = keyed(make("article", "", "card"), "wave", wave.name), head = make("div", "", "row"), [sign, words, tone] = WAVES[wave.status];
   const total = wave.servers.length, launched = wave.counts.launched || 0, failed = wave.counts.failed || 0, stuck = wave.counts.stuck || 0;
   head.append(make("h2", wave.name), make("span", `${sign} ${words}`, "chip", tone));
   const steps = [...wave.before, ...wave.after], over = steps.filter((step) => !TO_COME.includes(step.status));
@@ -299,7 +314,7 @@ function clock(at) { return new Date(at).toISOString().replace("T", " ").slice(0
 // last /drs/runs/. What follows that is DAG and run, in which every slash is written as %2F.
 const airflow = location.pathname.slice(0, Math.max(location.pathname.lastIndexOf("/drs/runs/"), 0));
 function questionCard(question, now) {
-  const card = make("article", "", "card", "question"), head = make("div", "", "row");
+  const card = keyed(make("article", "", "card", "question"), "question", question.task), head = make("div", "", "row");
   head.append(make("h2", question.subject), make("span", { pause: "? paused", commit: "? commit or roll back" }[question.kind] || "? waiting for approval", "chip", "warn"));
   const left = new Date(question.until) - new Date(now);
   const facts = [
@@ -367,8 +382,8 @@ function show(board) {
   }
   element("title").textContent = board.title;
   offers = board.offers;
-  element("steer").replaceChildren(...offersOf((offer) => !offer.wave && !offer.task).flatMap((place) => [...place.childNodes]));
-  element("events").replaceChildren(...eventsView(board.events));
+  exchange(element("steer"), offersOf((offer) => !offer.wave && !offer.task).flatMap((place) => [...place.childNodes]));
+  exchange(element("events"), eventsView(board.events));
   const parts = [`preflight ${STATES.preflight[board.preflight][1]}`];
   if (!board.mode) parts.unshift("mode not read yet");
   if (board.started_at && !board.is_over) parts.push(`${duration(board.started_at, board.now)} since the start`);
@@ -377,27 +392,39 @@ function show(board) {
   if (!["waiting", "not_run"].includes(board.cleanup)) parts.push(`clean-up ${STATES.cleanup[board.cleanup][1]}`);
   element("line").textContent = parts.join(" · ");
   element("why").textContent = board.cause ? "" : board.reason || "";
-  element("cause").replaceChildren(...causeView(board));
-  element("rto").replaceChildren(...rtoView(board.rto));
-  element("activity").replaceChildren(...activityView(board));
-  element("orders").replaceChildren(...board.orders.map((words) => make("p", words, "text", "small")));
-  element("questions").replaceChildren(
+  exchange(element("cause"), causeView(board));
+  exchange(element("rto"), rtoView(board.rto));
+  exchange(element("activity"), activityView(board));
+  exchange(element("orders"), board.orders.map((words) => make("p", words, "text", "small")));
+  exchange(element("questions"), [
     ...board.questions.map((question) => questionCard(question, board.now)),
     ...keptView(board.kept, board.now),
     ...nextView(board),
-  );
-  element("edited").replaceChildren(...editedView(board.edited));
-  element("findings").replaceChildren(...findingsView(board.findings));
-  element("waves").replaceChildren(
+  ]);
+  exchange(element("edited"), editedView(board.edited));
+  exchange(element("findings"), findingsView(board.findings));
+  exchange(element("waves"), [
     ...stageCards("Preflight", STATES.preflight[board.preflight], board.preflight_tasks, board.now),
     ...stepCards(board.before, "Before all waves", board.now),
     ...board.waves.map((wave) => waveCard(wave, board.now)),
     ...stepCards(board.after, "After all waves", board.now),
     ...stageCards(...(board.cleans_up ? ["Clean-up and report", STATES.cleanup[board.cleanup]] : [board.commit ? "Commit and report" : "Report", ["", ""]]), board.final_tasks, board.now),
-  );
+  ]);
 }
 
-function showReport() {
+// The report takes the place of the board of a run that is over, unless somebody wants the board; both lead to each other.
+let report = null, wantsBoard = false;
+function placeReport() {
+  document.body.classList.toggle("has-report", Boolean(report) && !wantsBoard);
+  element("to-report").hidden = !report;
+}
+function dropReport() {
+  report?.remove();
+  report = null;
+  wantsBoard = false;
+  placeReport();
+}
+function takeReport() {
   const frame = document.createElement("iframe");
   frame.title = "Report of the run";
   frame.src = `${reports}/report.html`;
@@ -412,36 +439,45 @@ function showReport() {
   element("as-page").href = `${reports}/report.html`;
   element("as-json").href = `${reports}/report.json`;
   element("report").append(frame);
-  document.body.classList.add("has-report");
+  report = frame;
+  placeReport();
 }
 
 // The board as it was sent, and its name: where nothing is new, the server answers with its clock alone, and the page counts on.
-let shown = null, etag = "";
+let shown = null, etag = "", counted = null;
 function countedOn(board, now) {
   if (!now || !board.rto || board.rto.is_there) return { ...board, now: now || board.now };
   const so_far_seconds = board.rto.so_far_seconds + Math.max(0, (new Date(now) - new Date(board.now)) / 1000);
   return { ...board, now, rto: { ...board.rto, so_far_seconds } };
 }
-async function look() {
+function showAgain() { if (counted) show(counted); }
+let round = 0, timer = null, hurryUntil = 0;
+async function look(mine) {
   const known = shown && etag ? { "If-None-Match": etag } : {};
   const answer = await fetch(`${here}/board`, { cache: "no-store", headers: { Accept: "application/json", ...known } });
   if (!answer.ok && answer.status !== 304) throw new Error(answer.status === 401 ? "you are signed out: load Airflow again" : `Airflow answers ${answer.status}`);
-  if (answer.status !== 304) [shown, etag] = [await answer.json(), answer.headers.get("ETag") || ""];
-  const board = countedOn(shown, answer.headers.get("X-Drs-Now"));
+  const board = answer.status === 304 ? shown : await answer.json();
+  if (mine !== round) return null;
+  if (answer.status !== 304) [shown, etag] = [board, answer.headers.get("ETag") || ""];
+  counted = countedOn(shown, answer.headers.get("X-Drs-Now"));
   element("problem").textContent = "";
-  show(board);
-  return board;
+  show(counted);
+  return counted;
 }
+// One round after the other, for as long as the page is open: a run that is over can be made to go on.
 async function refresh() {
+  const mine = ++round;
+  clearTimeout(timer);
   let wait = POLL_MS;
   try {
-    const board = await look();
-    if (board.has_report && (await fetch(`${reports}/report.html`, { method: "HEAD" })).ok) { showReport(); return; }
-    if (!board.is_plan) return;
-    if (board.is_over) wait = SLOW_POLL_MS;
+    const board = await look(mine);
+    if (!board || !board.is_plan) return;
+    if (!board.is_over) dropReport();
+    else if (board.has_report && !report && (await fetch(`${reports}/report.html`, { method: "HEAD" })).ok && mine === round) takeReport();
+    if (board.is_over && Date.now() > hurryUntil) wait = SLOW_POLL_MS;
   } catch (error) {
-    element("problem").textContent = `The board is out of date: ${error.message}. It retries automatically.`;
+    if (mine === round) element("problem").textContent = `The board is out of date: ${error.message}. It retries automatically.`;
   }
-  setTimeout(refresh, document.hidden ? SLOW_POLL_MS : wait);
+  if (mine === round) timer = setTimeout(refresh, document.hidden ? SLOW_POLL_MS : wait);
 }
 askForRights().then(refresh);

@@ -26,6 +26,7 @@ async function ask(method, path, body, headers = {}) {
 function problems(found) {
   return [{ text: found.detail, bad: true }, ...(found.errors || []).map((error) => ({ text: `${error.where}: ${error.what}${error.hint ? ` (${error.hint})` : ""}`, bad: true }))];
 }
+function plural(count, noun) { return `${count} ${noun}${count === 1 ? "" : "s"}`; }
 function row(text, words, act) {
   const line = document.createElement("li");
   const said = document.createElement("span");
@@ -172,7 +173,7 @@ async function launchFindings(wanted) {
   if (!ok) return { isRefused: false, lines: problems(found) };
   const lines = found.findings.map((finding) => ({ text: `${finding.severity}: ${finding.server}: ${finding.what}; ${finding.next_step}`, bad: finding.severity === "refusal" }));
   if (found.problem) lines.push({ text: `Launch settings were not checked: ${found.problem}`, bad: true });
-  else lines.push(`Launch settings of ${found.checked} servers checked as preflight does${found.left_out ? `, ${found.left_out} more were left out` : ""}.`);
+  else lines.push(`Launch settings of ${plural(found.checked, "server")} checked as preflight does${found.left_out ? `, ${found.left_out} more were left out` : ""}.`);
   return { isRefused: found.findings.some((finding) => finding.severity === "refusal"), lines };
 }
 function definition() {
@@ -195,10 +196,12 @@ async function find() {
   if (!text) { element("found").replaceChildren(); return; }
   const { ok, found } = await ask("GET", `source-servers?limit=20&q=${encodeURIComponent(text)}`);
   if (!ok) { say(...problems(found)); return; }
+  if (!found.servers.length) { element("found").replaceChildren(Object.assign(document.createElement("li"), { className: "soft", textContent: "No server is called so, or has such a tag." })); return; }
   element("found").replaceChildren(...found.servers.map((server) => {
     hostnames.set(server.server_id, server.hostname);
     const where = server.groups.length ? `, in group ${server.groups.join(", ")}` : "";
-    return row(`${server.hostname} (${server.server_id}, ${server.account} ${server.region}${where})`, "Add", () => {
+    return row(`${server.hostname} (${server.server_id}, ${server.account} ${server.region}${where})`, "Add", (event) => {
+      event.target.disabled = true;
       if (!members.some((member) => idOf(member) === server.server_id)) members.push(server.server_id);
       showMembers();
     });
@@ -212,7 +215,7 @@ async function preview() {
   say(
     ...[...found.conflicts, ...found.problems].map((text) => ({ text, bad: true })),
     ...(found.account ? [found.account] : []),
-    `${found.servers.length + found.unknown.length} servers: ${[...found.servers.map((server) => server.hostname), ...found.unknown].join(", ") || "none"}`,
+    `${plural(found.servers.length + found.unknown.length, "server")}: ${[...found.servers.map((server) => server.hostname), ...found.unknown].join(", ") || "none"}`,
     ...lines,
   );
 }
@@ -240,7 +243,8 @@ async function finish(answer, next) {
   if (answer.status === 412) { await sayWhatChanged(); return; }
   if (!answer.ok) { say(...problems(answer.found)); return; }
   if (answer.found.is_saved) { keepWarnings(answer.found.warnings); location.href = next; return; }
-  say(`Not saved: ${answer.found.why_not}. Apply this change where the files come from:`, { tag: "pre", text: answer.found.patch });
+  const { branch, why_not: why, patch } = answer.found;
+  say(branch ? `Committed on branch ${branch}: it counts once somebody has merged it.` : `Not saved: ${why}. Apply this change where the files come from:`, { tag: "pre", text: patch });
 }
 async function save(event) {
   event.preventDefault();
@@ -267,6 +271,17 @@ async function remove() {
 function guarded(act) {
   return (event) => act(event).catch((error) => say({ text: `This did not work: ${error.message}`, bad: true }));
 }
+// One after the other: while one of these works, none of them can be pressed.
+function alone(act) {
+  return async (event) => {
+    const buttons = editor.querySelectorAll(".actions button"), pressed = document.activeElement;
+    for (const button of buttons) button.disabled = true;
+    try { await act(event); } finally {
+      for (const button of buttons) button.disabled = false;
+      if (editor.contains(pressed)) pressed.focus();
+    }
+  };
+}
 if (editor) {
   element("description").value = before.description || "";
   element("region").value = before.region || "";
@@ -282,7 +297,7 @@ if (editor) {
   sayWarnings();
   let typed;
   element("find").addEventListener("input", () => { clearTimeout(typed); typed = setTimeout(guarded(find), 250); });
-  element("preview").addEventListener("click", guarded(preview));
-  element("delete")?.addEventListener("click", guarded(remove));
-  editor.addEventListener("submit", guarded((event) => { event.preventDefault(); return save(event); }));
+  element("preview").addEventListener("click", guarded(alone(preview)));
+  element("delete")?.addEventListener("click", guarded(alone(remove)));
+  editor.addEventListener("submit", guarded((event) => { event.preventDefault(); return alone(save)(event); }));
 }

@@ -33,9 +33,9 @@ function say(holder, ...lines) {
     return made;
   }));
 }
-async function ask(method, path, body, headers = {}) {
+async function ask(method, path, body, headers = {}, signal = undefined) {
   const json = body === undefined ? {} : { body: JSON.stringify(body), headers: { "Content-Type": "application/json", ...headers } };
-  const answer = await fetch(`api/v1/${path}`, { method, cache: "no-store", headers, ...json });
+  const answer = await fetch(`api/v1/${path}`, { method, cache: "no-store", headers, signal, ...json });
   const found = await answer.json();
   return { status: answer.status, ok: answer.ok, found };
 }
@@ -118,21 +118,48 @@ function showOutlook() {
     return made;
   }), part("p", "Estimates: DRS jobs, delays, starting instances; steps and people are not counted. Quotas are DRS's defaults.", { class: "small soft" }));
 }
-let timer, asked = 0;
+// One look at a time: a newer one gives up the one before it, and nothing is exchanged under a finger that presses.
+let timer, asked = new AbortController();
 function later() { clearTimeout(timer); timer = setTimeout(look, 400); }
 async function look() {
-  const number = ++asked;
+  asked.abort();
+  const { signal } = asked = new AbortController();
+  let refusal = null;
   try {
-    const { ok, found } = await ask("POST", "recovery-plans/preview", { definition: definition(), file: fileName() });
-    if (number !== asked) return;
+    const { ok, found } = await ask("POST", "recovery-plans/preview", { definition: definition(), file: fileName() }, {}, signal);
+    await released();
+    if (signal.aborted) return;
     outlook = ok ? found.outlook : null;
     problems = ok ? found.problems : (found.errors?.length ? found.errors : [{ where: "plan", what: found.detail, hint: "" }]);
-    showProblems();
   } catch (error) {
-    if (number === asked) showProblems([{ where: "server", what: `nobody could look: ${error.message}`, hint: "change something to try again" }]);
+    if (signal.aborted) return;
+    refusal = [{ where: "server", what: `nobody could look: ${error.message}`, hint: "change something to try again" }];
   }
-  showOutlook();
-  showGraph();
+  keepFocus(() => {
+    showProblems(refusal);
+    showOutlook();
+    showGraph();
+  });
+}
+let isPressed = false, onRelease = [];
+function released() { return isPressed ? new Promise((go) => onRelease.push(go)) : Promise.resolve(); }
+document.addEventListener("pointerdown", () => { isPressed = true; }, true);
+for (const event of ["pointerup", "pointercancel"]) {
+  document.addEventListener(event, () => { setTimeout(() => { isPressed = false; for (const go of onRelease.splice(0)) go(); }); }, true);
+}
+// What is drawn anew takes the focus from what was there: give it back to what says the same in the same place.
+function placeOf(node) {
+  const set = node.closest("fieldset")?.querySelector("legend")?.textContent ?? node.closest("section")?.id ?? "";
+  const step = node.closest("details.step"), steps = step ? [...step.parentNode.querySelectorAll("details.step")].indexOf(step) : "";
+  return [set, steps, node.nodeName, node.dataset.where ?? node.getAttribute("aria-label") ?? node.closest("label")?.textContent ?? node.textContent].join("|");
+}
+function keepFocus(draw) {
+  const had = document.activeElement, holder = had?.closest("section[id], #problems, #graph"), place = had && placeOf(had);
+  draw();
+  if (!holder || document.activeElement === had || holder.id === "graph") return;
+  const now = [...document.querySelectorAll(`#${holder.id} :is(a[href], button, input, select, textarea, summary)`)];
+  const same = now.find((node) => !node.disabled && placeOf(node) === place);
+  (same ?? now.find((node) => !node.disabled))?.focus({ preventScroll: true });
 }
 function fileName() { return page.dataset.name ? null : element("file").value.trim() || null; }
 function definition() {
@@ -278,7 +305,7 @@ function pauseOf(wave) {
   box.checked = Boolean(wave.pause_before);
   box.addEventListener("change", () => {
     remember();
-    if (box.checked) wave.pause_before = { message: "", approvers: [] }; else delete wave.pause_before;
+    if (box.checked) wave.pause_before = { message: "" }; else delete wave.pause_before;
     changed();
   });
   label.append(box, "Ask people before this wave");
@@ -328,9 +355,11 @@ function showSections() {
   }));
 }
 function show() {
-  showGraph();
-  showWave();
-  showSections();
+  keepFocus(() => {
+    showGraph();
+    showWave();
+    showSections();
+  });
 }
 function undo() {
   const last = undone.pop();
@@ -383,7 +412,9 @@ async function sayWhatChanged(holder) {
     ...different.map((key) => `${key}: was ${JSON.stringify(before[key]) ?? "not there"}, is now ${JSON.stringify(found.definition[key]) ?? "not there"}`));
 }
 async function confirmed() {
-  const answer = await act();
+  element("confirm").disabled = true;
+  let answer;
+  try { answer = await act(); } finally { element("confirm").disabled = false; }
   const holder = element("dialog-said");
   if (answer.status === 412) { await sayWhatChanged(holder); return; }
   if (!answer.ok) { say(holder, ...refused(answer.found)); return; }
@@ -411,6 +442,19 @@ element("delete")?.addEventListener("click", guarded(() => review(erase, "Delete
 element("confirm").addEventListener("click", guarded(confirmed, "dialog-said"));
 element("cancel").addEventListener("click", () => element("dialog").close());
 for (const id of ["name", "file"]) element(id)?.addEventListener("input", later);
-window.addEventListener("beforeunload", (event) => { if (!isSaved && undone.length && JSON.stringify(before) !== JSON.stringify(wanted)) event.preventDefault(); });
+// Whoever leaves by a link is asked here: Airflow's frame shows no question of the browser.
+function isUnsaved() { return !isSaved && undone.length > 0 && JSON.stringify(before) !== JSON.stringify(wanted); }
+let leaving = null;
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  if (!link || !isUnsaved() || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  event.stopPropagation();
+  leaving = link;
+  element("leave").showModal();
+}, true);
+element("leave-no").addEventListener("click", () => element("leave").close());
+element("leave-yes").addEventListener("click", () => { isSaved = true; element("leave").close(); leaving.click(); });
+if (!frameRoot) window.addEventListener("beforeunload", (event) => { if (isUnsaved()) event.preventDefault(); });
 show();
 look();

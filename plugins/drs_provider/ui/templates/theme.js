@@ -41,7 +41,11 @@ function followOutside(event) {
   if (url.origin === location.origin) { moveAirflow(event, link.href); return; }
   if (!["http:", "https:"].includes(url.protocol)) return;
   event.preventDefault();
+  openTab(link.href);
+}
+// Airflow's sandbox opens no tab and no dialog of the browser: the page around the frame does.
+function openTab(href) {
   const outside = window.parent.document.createElement("a");
-  Object.assign(outside, { href: link.href, target: "_blank", rel: "noopener noreferrer" });
+  Object.assign(outside, { href, target: "_blank", rel: "noopener noreferrer" });
   outside.click();
 }
