@@ -345,7 +345,7 @@ def test_an_answer_of_one_who_is_not_asked_repeats_airflows_words(drs, airflow):
         (
             ENVIRON,
             ["start", "shop", "--mode", "recovery"],
-            "a recovery brings production up: confirm it with --confirm shop",
+            "a recovery brings production up: confirm it with the plan's name, shop",
         ),
         (
             ENVIRON,
@@ -673,7 +673,7 @@ def test_several_questions_are_told_apart_by_task_or_wave(drs, airflow):
     airflow.ask("three.pause")
 
     with pytest.raises(
-        UsageError, match=r"^2 tasks are waiting for an answer, two.pause and three.pause: name one with --task$"
+        UsageError, match=r"^2 tasks are waiting for an answer, two.pause and three.pause: name one of them$"
     ):
         drs("approve", "shop")
     assert drs("approve", "shop", "--wave", "three")[1] == "three.pause: Approve\n"
