@@ -10,6 +10,8 @@ from drs_provider.plan.yaml_source import document_parts
 _PLACE: Final = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
 _BARE: Final = re.compile(r"---[ \t]*\r?\n?\Z")
 """A line between two documents that says nothing of either."""
+_MARK: Final = "\0"
+"""Behind that line while it is compared: it is not taken for the one before the documents that are changed."""
 
 
 def patch_of(file: str, before: bytes | None, after: bytes | None) -> str:
@@ -25,11 +27,11 @@ def patch_of(file: str, before: bytes | None, after: bytes | None) -> str:
     below = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], shared))
     skipped = sum(len(document) for document in _documents(before)[:above])
     behind = old[len(old) - below][:1] if below else []
-    behind = [line for line in behind if _BARE.match(line)]
+    behind = [f"{line}{_MARK}" for line in behind if _BARE.match(line)]
     left = [line for document in old[: len(old) - below] for line in document] + behind
     right = [line for document in new[: len(new) - below] for line in document] + behind
     names = (f"a/{file}" if before is not None else "/dev/null", f"b/{file}" if after is not None else "/dev/null")
-    lines = [_moved(line, skipped) for line in difflib.unified_diff(left, right, *names)]
+    lines = [_moved(line, skipped).removesuffix(_MARK) for line in difflib.unified_diff(left, right, *names)]
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 

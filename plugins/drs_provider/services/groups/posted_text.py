@@ -42,7 +42,8 @@ def check_text(text: str, folder: Path, before: Library, file: str | None = None
     :raises PathRefusedError: the file is none of the folder
     :raises TextTooLongError: it has more than ``MOST_DOCUMENTS`` documents
     """
-    if sum(1 for _ in islice(document_parts(text), MOST_DOCUMENTS + 1)) > MOST_DOCUMENTS:
+    documents = (part for _, part in document_parts(text) if part)
+    if sum(1 for _ in islice(documents, MOST_DOCUMENTS + 1)) > MOST_DOCUMENTS:
         raise TextTooLongError(f"the text has more than {MOST_DOCUMENTS} documents: check it in parts")
     path = file_in(folder, file) if file else folder / NEW_FILE
     contents = contents_of(folder) if folder.is_dir() else []
