@@ -119,7 +119,7 @@ class AirflowClient:
 
     def dag(self, dag_id: str) -> PlanDagRecord:
         """Return a DAG with its params and whether it is paused."""
-        return _dag(self._get(f"/dags/{quote(dag_id)}/details"))
+        return _dag(self._get(f"/dags/{_part(dag_id)}/details"))
 
     def plan_dags(self) -> list[PlanDagRecord]:
         """Return the DAGs of all plans, by name; without the defaults of their trigger forms."""
@@ -128,7 +128,7 @@ class AirflowClient:
 
     def upstream(self, dag_id: str) -> dict[str, set[str]]:
         """Return every task of a DAG with the tasks that it waits for directly."""
-        tasks = self._get(f"/dags/{quote(dag_id)}/tasks")["tasks"]
+        tasks = self._get(f"/dags/{_part(dag_id)}/tasks")["tasks"]
         above: dict[str, set[str]] = {str(task["task_id"]): set() for task in tasks}
         for task in tasks:
             for below in task["downstream_task_ids"]:
@@ -137,7 +137,7 @@ class AirflowClient:
 
     def runs(self, dag_id: str, limit: int) -> list[DagRunRecord]:
         """Return a DAG's newest runs, the newest first; ``~`` is every DAG that the user may read."""
-        answer = self._get(f"/dags/{quote(dag_id, safe='~')}/dagRuns", limit=limit, order_by="-run_after")
+        answer = self._get(f"/dags/{_part(dag_id)}/dagRuns", limit=limit, order_by="-run_after")
         return [_run(body) for body in answer["dag_runs"]]
 
     def run(self, dag_id: str, run_id: str) -> DagRunRecord:
@@ -162,7 +162,7 @@ class AirflowClient:
 
         The plugin is asked, not Airflow's own API: it reads through the XCom backend, and knows what was edited.
         """
-        path = f"/drs/runs/{quote(dag_id)}/{quote(run_id, safe='')}/left/{quote(task_id)}/{key}"
+        path = f"/drs/runs/{_part(dag_id)}/{_part(run_id)}/left/{_part(task_id)}/{key}"
         try:
             return self._json(self._send("GET", path, what=READ), READ).get("value")
         except (NotThere, NotAllowed):
@@ -172,7 +172,7 @@ class AirflowClient:
         """Return what stands in the state store of a task; None when that is nothing, or not for this user to see."""
         if key != RunOrder.KEY:
             return self.xcom(dag_id, run_id, task_id, key)
-        return self._seen(f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{key}")
+        return self._seen(f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/state-store/{key}")
 
     def questions(self, dag_id: str, run_id: str) -> list[PendingQuestion]:
         """Return what a run asks people and nobody has answered."""
@@ -184,15 +184,15 @@ class AirflowClient:
         Only in runs with one does Airflow tell a task which try of another is the newest.
         """
         body: dict[str, JsonValue] = {"logical_date": self._present(), "conf": dict(conf), "note": note}
-        return _run(self._change("POST", f"/dags/{quote(dag_id)}/dagRuns", TRIGGER, body))
+        return _run(self._change("POST", f"/dags/{_part(dag_id)}/dagRuns", TRIGGER, body))
 
     def set_paused(self, dag_id: str, *, paused: bool) -> None:
         """Pause or resume a DAG."""
-        self._change("PATCH", f"/dags/{quote(dag_id)}", PAUSE, {"is_paused": paused})
+        self._change("PATCH", f"/dags/{_part(dag_id)}", PAUSE, {"is_paused": paused})
 
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task that is not mapped as ``failed`` or ``skipped``."""
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}"
         self._change("PATCH", path, MARK, {"new_state": state})
 
     def clear(self, dag_id: str, run_id: str, task_ids: Sequence[str]) -> list[str]:
@@ -205,7 +205,7 @@ class AirflowClient:
             "include_downstream": True,
             "prevent_running_task": True,
         }
-        answer = self._change("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", CLEAR, body)
+        answer = self._change("POST", f"/dags/{_part(dag_id)}/clearTaskInstances", CLEAR, body)
         return sorted({str(instance["task_id"]) for instance in answer["task_instances"]})
 
     def order(self, dag_id: str, run_id: str, order: OrderToRun) -> str:
@@ -233,7 +233,7 @@ class AirflowClient:
     ) -> None:
         """Answer what a task, by id and map index, asks."""
         task_id, map_index = task
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_part(task_id)}/{map_index}/hitlDetails"
         self._change("PATCH", path, ANSWER, {"chosen_options": list(options), "params_input": dict(params)})
 
     def _present(self) -> str | None:
@@ -283,7 +283,7 @@ class AirflowClient:
         except httpx.TransportError as error:
             raise AirflowUnreachable(
                 f"no answer from {self.address}: {error or type(error).__name__}. Is Airflow up, and is this its "
-                "address (--airflow, DRS_AIRFLOW_URL)? Running DRS jobs continue without it"
+                "address? Running DRS jobs continue without it"
             ) from error
         with suppress(ValueError):  # no date, or none that can be read
             self._answered_at = parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(UTC)
@@ -300,8 +300,8 @@ class AirflowClient:
         match answer.status_code:
             case 401:
                 raise LoginRefused(
-                    f"{self.address} does not accept the token: it is wrong or has expired; ask for a new one, or give "
-                    "--user and --password"
+                    f"{self.address} does not accept the token: it is wrong or has expired; ask for a new one, or log "
+                    "in again"
                 )
             case 403:
                 more = f" Airflow says: {detail}" if detail and detail != "Forbidden" else ""
@@ -318,8 +318,8 @@ class AirflowClient:
 
     def _not_airflow(self, why: str) -> NoReturn:
         raise NotAirflow(
-            f"{self.address} does not speak Airflow 3's API ({why}): check --airflow or DRS_AIRFLOW_URL; it is the "
-            "address of Airflow's pages, with its path prefix and without /api/v2"
+            f"{self.address} does not speak Airflow 3's API ({why}): check the address; it is that "
+            "of Airflow's pages, with its path prefix and without /api/v2"
         )
 
 
@@ -335,12 +335,22 @@ def subject(token: str) -> str | None:
     return str(payload["sub"]) if isinstance(payload, dict) and payload.get("sub") else None
 
 
+def _part(name: str) -> str:
+    """Write a name as one part of a path.
+
+    :raises NotThere: it is none: ``.`` and ``..`` lead to other addresses, however they are written
+    """
+    if name in {"", ".", ".."}:
+        raise NotThere(f"nothing is called {name!r}")
+    return quote(name, safe="")
+
+
 def _run_path(dag_id: str, run_id: str) -> str:
-    return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id, safe='')}"
+    return f"/dags/{_part(dag_id)}/dagRuns/{_part(run_id)}"
 
 
 def _orders_path(dag_id: str, run_id: str) -> str:
-    return f"/drs/runs/{quote(dag_id)}/{quote(run_id, safe='')}/orders"
+    return f"/drs/runs/{_part(dag_id)}/{_part(run_id)}/orders"
 
 
 def _dag(body: Body) -> PlanDagRecord:

@@ -172,10 +172,10 @@ class RunControl:
         purposes, confirmed_by = (PURPOSES_BACK, back) if back else (PURPOSES, plan)
         purpose = find_purpose(start.mode, purposes)
         if purpose is None and find_purpose(start.mode):
-            modes = " or ".join(f"--mode {purpose.name}" for purpose in purposes)
-            raise UsageError(f"{plan} has no runs of the mode {start.mode}: give {modes}")
+            modes = " or ".join(purpose.name for purpose in purposes)
+            raise UsageError(f"{plan} has no runs of the mode {start.mode}, but of {modes}")
         if purpose and purpose.needs_confirmation and start.confirm != confirmed_by:
-            raise UsageError(f"a {start.mode} brings production up: confirm it with --confirm {confirmed_by}")
+            raise UsageError(f"a {start.mode} brings production up: confirm it with the plan's name, {confirmed_by}")
         if purpose and start.replace_live_instances and not purpose.may_replace_recovered:
             raise UsageError(no_replacing(purpose))
         if dag.is_paused:
@@ -307,7 +307,7 @@ class RunControl:
     def go_on(self, plan: str, wave: str, run_id: str | None, reason: str | None) -> Steered:
         """Go on past a wave that has failed, as if the plan tolerated it: what waits for it begins."""
         if not (reason or "").strip():
-            raise UsageError("say why the run shall go on past a failed wave: --reason TEXT, shown in the report")
+            raise UsageError("say why the run shall go on past a failed wave: the reason is shown in the report")
         run = self.look(plan, run_id)
         chosen = verbs.wave_named(run, wave)
         past = verbs.go_on_past(run, chosen)

@@ -241,8 +241,8 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
             LOGIN,
             httpx.Response(404, text="<html>"),
             ["status", "shop"],
-            f"{URL} does not speak Airflow 3's API (POST /auth/token was answered with 404): check --airflow or "
-            "DRS_AIRFLOW_URL; it is the address of Airflow's pages, with its path prefix and without /api/v2",
+            f"{URL} does not speak Airflow 3's API (POST /auth/token was answered with 404): check the "
+            "address; it is that of Airflow's pages, with its path prefix and without /api/v2",
             id="wrong address",
         ),
         pytest.param(
@@ -250,16 +250,15 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
             httpx.Response(200, text="<html>"),
             ["status", "shop"],
             f"{URL} does not speak Airflow 3's API (GET /prefix/api/v2/dags/drs.shop/details was answered with no "
-            "JSON): check --airflow or DRS_AIRFLOW_URL; it is the address of Airflow's pages, with its path prefix "
-            "and without /api/v2",
+            "JSON): check the address; it is that of Airflow's pages, with its path prefix and without /api/v2",
             id="a web page",
         ),
         pytest.param(
             LOGIN,
             httpx.ConnectError("Connection refused"),
             ["status", "shop"],
-            f"no answer from {URL}: Connection refused. Is Airflow up, and is this its address (--airflow, "
-            "DRS_AIRFLOW_URL)? Running DRS jobs continue without it",
+            f"no answer from {URL}: Connection refused. Is Airflow up, and is this its address? "
+            "Running DRS jobs continue without it",
             id="Airflow is down",
         ),
         pytest.param(
@@ -274,8 +273,7 @@ RIGHT = "it takes PUT on task instances (can_edit on Task Instances)."
             ("GET", "/details"),
             httpx.Response(401, json={"detail": "Invalid JWT"}),
             ["status", "shop"],
-            f"{URL} does not accept the token: it is wrong or has expired; ask for a new one, or give --user and "
-            "--password",
+            f"{URL} does not accept the token: it is wrong or has expired; ask for a new one, or log in again",
             id="expired token",
         ),
         pytest.param(
@@ -344,7 +342,7 @@ def test_an_answer_of_one_who_is_not_asked_repeats_airflows_words(drs, airflow):
         (
             ENVIRON,
             ["start", "shop", "--mode", "recovery"],
-            "a recovery brings production up: confirm it with --confirm shop",
+            "a recovery brings production up: confirm it with the plan's name, shop",
         ),
         (
             ENVIRON,
@@ -672,7 +670,7 @@ def test_several_questions_are_told_apart_by_task_or_wave(drs, airflow):
     airflow.ask("three.pause")
 
     with pytest.raises(
-        UsageError, match=r"^2 tasks are waiting for an answer, two.pause and three.pause: name one with --task$"
+        UsageError, match=r"^2 tasks are waiting for an answer, two.pause and three.pause: name one of them$"
     ):
         drs("approve", "shop")
     assert drs("approve", "shop", "--wave", "three")[1] == "three.pause: Approve\n"

@@ -105,7 +105,7 @@ def test_a_drill_needs_nothing(tmp_path):
     ("arguments", "said"),
     [
         ([], "a recovery needs --reason TEXT: it is shown in the report"),
-        (["--reason", "x"], "a recovery brings production up: confirm it with --confirm shop"),
+        (["--reason", "x"], "a recovery brings production up: confirm it with the plan's name, shop"),
     ],
 )
 def test_a_recovery_is_not_continued_by_mistake(tmp_path, arguments, said):

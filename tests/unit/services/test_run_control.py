@@ -194,7 +194,7 @@ REFUSED = [
     ),
     (
         ("failed-recovery", "go_on", "database", None, " "),
-        "say why the run shall go on past a failed wave: --reason TEXT, shown in the report",
+        "say why the run shall go on past a failed wave: the reason is shown in the report",
     ),
     (("launching", "answer", None, Decision("Approve")), "RUN of shop has no pending approval"),
     (("launching", "end_kept", None), "no drill of shop is kept for people now: drs run status shop ID"),
@@ -234,7 +234,7 @@ def test_a_start_sends_what_differs_from_the_form():
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        (RunStart("recovery"), "a recovery brings production up: confirm it with --confirm shop"),
+        (RunStart("recovery"), "a recovery brings production up: confirm it with the plan's name, shop"),
         (RunStart("drill", waves=["wbe"]), "no wave called 'wbe' (did you mean 'web'?)"),
         (
             RunStart("drill", replace_live_instances=True),

@@ -165,12 +165,12 @@ MODES_BACK = ("reprotect", "failback_drill", "failback")
     [
         (
             RunStart("drill"),
-            "shop.failback has no runs of the mode drill: give " + " or ".join(f"--mode {mode}" for mode in MODES_BACK),
+            "shop.failback has no runs of the mode drill, but of " + " or ".join(MODES_BACK),
         ),
-        (RunStart("failback"), "a failback brings production up: confirm it with --confirm shop"),
+        (RunStart("failback"), "a failback brings production up: confirm it with the plan's name, shop"),
         (
             RunStart("failback", confirm="shop.failback"),
-            "a failback brings production up: confirm it with --confirm shop",
+            "a failback brings production up: confirm it with the plan's name, shop",
         ),
         (RunStart("reprotect", waves=["dbb"]), "no wave called 'dbb' (did you mean 'db'?)"),
     ],

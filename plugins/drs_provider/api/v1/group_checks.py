@@ -13,8 +13,8 @@ from drs_provider.plan.problems import Problem
 from drs_provider.services.groups.catalog import GroupCatalog, read_catalog
 from drs_provider.services.groups.reader import HIDDEN, GroupReader
 from drs_provider.services.groups.resolve import new_conflicts, not_compared
-from drs_provider.services.groups.save import EditRefusedError, SavedChange
-from drs_provider.services.groups.survey import InventorySurvey, is_editable
+from drs_provider.services.groups.save import GROUPS, EditRefusedError, SavedChange
+from drs_provider.services.groups.survey import InventorySurvey, has_dag, is_editable
 
 _STATUS: Final = {
     "missing": HTTPStatus.NOT_FOUND,
@@ -38,7 +38,10 @@ class GroupChecks:
     def ensure_created(self, definition: Mapping[str, JsonValue], file: str | None, catalog: GroupCatalog) -> None:
         """Refuse a new group that takes servers of others, or whose plans or file the caller may not change."""
         name = str(definition.get("name"))
+        file = file or GROUPS.file_of(name)
         ensure_editable([name, *catalog.groups_in(file)], catalog, self.editable)
+        if not all(has_dag(plan, self.editable) for plan in catalog.plans_in(file)):
+            raise RequestRefused(HTTPStatus.FORBIDDEN, "you may not change every plan of that file")
         self._refuse_conflicts(name, definition, catalog)
 
     def ensure_changed(self, name: str, definition: Mapping[str, JsonValue], catalog: GroupCatalog) -> None:

@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from drs_provider.api.history_query import asked_query
 from drs_provider.api.history_sources import HistorySources, PastRuns, SeenHistory, seen_by
 from drs_provider.api.pages import After, Limit, RowPage, take_page
+from drs_provider.api.path_parts import DagId, RunId
 from drs_provider.api.problems import SANDBOXED, RequestRefused, more_responses
 from drs_provider.api.v1.history_rows import (
     ComparisonLine,
@@ -148,8 +149,8 @@ def reports_router(sources: HistorySources) -> APIRouter:
         responses=_REPORT,
     )
     def read_report(
-        dag_id: str,
-        run_id: str,
+        dag_id: DagId,
+        run_id: RunId,
         past: Annotated[PastRuns, Depends(sources.past_runs)],
         form: Annotated[Literal["json", "html"], Query(alias="format")] = "json",
     ) -> Response:

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field, JsonValue
 
 from drs_provider.api.etags import IfMatch, ensure_unchanged
 from drs_provider.api.origin import refuse_other_origins
+from drs_provider.api.path_parts import PlanName
 from drs_provider.api.problems import ProblemDetail, RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
+from drs_provider.api.turns import Turns
 from drs_provider.api.v1.group_checks import made_or_refused, problem_detail
 from drs_provider.api.v1.protection_groups import members_by_group
 from drs_provider.plan.edit.files import is_writable
@@ -23,12 +25,14 @@ from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.save import PLANS, DocumentEditor, SavedChange
 from drs_provider.services.groups.survey import InventorySurvey, has_dag, is_editable
 
-PlanName = Annotated[str, Field(max_length=100)]
 PlanDefinition = Annotated[
     dict[str, JsonValue],
     Field(description="A recovery plan as its YAML has it: kind, name, waves and everything that is to be said."),
 ]
 DryRun = Annotated[bool, Query(description="Check it and give the patch; save nothing.")]
+
+PREVIEWS: Final = 2
+"""Plans that are looked at before they are saved, at the same time: each reads the whole plans folder."""
 
 
 class PlanDocument(BaseModel):
@@ -133,8 +137,9 @@ def _add_looks(router: APIRouter, sources: ApiSources) -> None:
         )
 
     guard = [Depends(refuse_other_origins), Depends(sources.access.may_edit_groups)]
+    turns = Turns(PREVIEWS, "plans are being looked at")
 
-    @router.post("/recovery-plans/preview", dependencies=guard, responses=more_responses(403, 409, 415))
+    @router.post("/recovery-plans/preview", dependencies=guard, responses=more_responses(403, 409, 415, 503))
     def preview_recovery_plan(
         new: NewPlan,
         reader: Annotated[GroupReader, Depends(reader_now)],
@@ -149,9 +154,10 @@ def _add_looks(router: APIRouter, sources: ApiSources) -> None:
         written = reader.catalog.written_plans.get(name)
         refuse_beyond_rights(name, written, definition, reader.catalog, editable)
         if written is None:
-            _refuse_file(new.file, reader.catalog, editable)
+            _refuse_file(new.file or PLANS.file_of(name), reader.catalog, editable)
         counts = {group: len(members) for group, members in members_by_group(now).items() if group in reader.visible}
-        found = preview_plan(folder, definition, new.file, counts)
+        with turns.taken():
+            found = preview_plan(folder, definition, new.file, counts)
         problems = [problem_detail(problem, folder, reader) for problem in found.problems]
         if found.why_not:
             problems.insert(0, ProblemDetail(where=found.file, what=reader.told(found.why_not)))
@@ -186,7 +192,7 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
 
         def check(catalog: GroupCatalog) -> None:
             refuse_beyond_rights(name, None, wanted, catalog, editable)
-            _refuse_file(new.file, catalog, editable)
+            _refuse_file(new.file or PLANS.file_of(name), catalog, editable)
 
         change = partial(plans.create, wanted, new.file, check=check, dry_run=dry_run)
         return _answer(made_or_refused(plans.folder, reader.readable, change), response)
@@ -220,12 +226,18 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         dry_run: DryRun = False,
     ) -> PlanChange:
         """Change some keys of a plan (RFC 7396): null removes a key, lists are replaced as a whole."""
-        wanted = yaml_able(merged(plan.definition, patch))
-        check = _check(plan.name, wanted, editable)
-        change = partial(plans.change, plan.name, wanted, read=_read(if_match), check=check, dry_run=dry_run)
+
+        def patched(definition: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+            return yaml_able(merged(definition, patch))
+
+        def check(catalog: GroupCatalog) -> None:
+            before = catalog.written_plans[plan.name]
+            refuse_beyond_rights(plan.name, before, patched(before.definition), catalog, editable)
+
+        change = partial(plans.change, plan.name, patched, read=_read(if_match), check=check, dry_run=dry_run)
         return _answer(made_or_refused(plans.folder, reader.readable, change), response)
 
-    @router.delete("/recovery-plans/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 428))
+    @router.delete("/recovery-plans/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
     def delete_plan(  # noqa: PLR0917  (what it looks at)
         plan: Annotated[WrittenPlan, Depends(to_change)],
         reader: Annotated[GroupReader, Depends(reader_now)],
@@ -341,7 +353,7 @@ def _check(
     return check
 
 
-def _refuse_file(file: str | None, catalog: GroupCatalog, editable: Collection[str]) -> None:
+def _refuse_file(file: str, catalog: GroupCatalog, editable: Collection[str]) -> None:
     groups = all(is_editable(group, catalog, editable) for group in catalog.groups_in(file))
     if not groups or not all(has_dag(plan, editable) for plan in catalog.plans_in(file)):
         raise RequestRefused(HTTPStatus.FORBIDDEN, "you may not change every plan and group of that file")

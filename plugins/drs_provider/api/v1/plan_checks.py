@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from drs_provider.api.origin import refuse_other_origins
 from drs_provider.api.plan_sources import LookWithoutRun, PlanSources
 from drs_provider.api.problems import ProblemDetail, RequestRefused, more_responses
+from drs_provider.api.turns import Turns
 from drs_provider.api.v1.group_checks import problem_detail
 from drs_provider.api.v1.recovery_plans import plan_named
 from drs_provider.exceptions import PreflightRefused
@@ -18,7 +19,7 @@ from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.preflight.outcome import PreflightOutcome
 from drs_provider.rules.purpose import DRILL, PURPOSES
 from drs_provider.services.groups.files import PathRefusedError
-from drs_provider.services.groups.posted_text import check_text
+from drs_provider.services.groups.posted_text import TextTooLongError, check_text
 from drs_provider.services.groups.reader import GroupReader
 
 LONGEST_LOOK: Final = 50.0
@@ -26,6 +27,15 @@ LONGEST_LOOK: Final = 50.0
 
 SIDE_BY_SIDE: Final = 2
 """Looks of preflight at the same time: each asks AWS for every server of a plan."""
+
+TEXTS_SIDE_BY_SIDE: Final = 2
+"""Texts that are checked at the same time: each takes the processor for seconds where it is long."""
+
+LONGEST_TEXT: Final = 1_000_000
+"""Characters of a text; the definition of a group with 10,000 servers has 220,000."""
+
+MOST_PROBLEMS: Final = 200
+"""Problems of a text that are told; nobody reads more of them at once."""
 
 _NAMES: Final = tuple(purpose.name for purpose in PURPOSES)
 
@@ -35,7 +45,7 @@ Names = Annotated[list[Annotated[str, Field(max_length=250)]] | None, Field(max_
 class PostedText(BaseModel, extra="forbid"):
     """YAML as a plan file has it."""
 
-    text: Annotated[str, Field(max_length=2_000_000)]
+    text: Annotated[str, Field(max_length=LONGEST_TEXT)]
     file: Annotated[
         str | None, Field(max_length=300, description="The file below the plans folder that it replaces.")
     ] = None
@@ -53,7 +63,8 @@ class TextCheck(BaseModel):
 
     is_valid: bool
     plans: list[TextPlan]
-    problems: list[ProblemDetail]
+    problems: list[ProblemDetail] = Field(description="The first of them.")
+    more_problems: int = Field(description="How many there are beyond those.")
 
 
 class PreflightForm(BaseModel, extra="forbid"):
@@ -136,19 +147,23 @@ def plan_checks_router(sources: PlanSources) -> APIRouter:
     plan_of: Any = plan_named(sources)
     look_of: Any = sources.preflight
     slots = BoundedSemaphore(SIDE_BY_SIDE)
+    texts = Turns(TEXTS_SIDE_BY_SIDE, "texts are being checked")
 
-    @router.post("/validate", responses=more_responses(415))
+    @router.post("/validate", responses=more_responses(415, 503))
     def validate_plan_text(posted: PostedText, reader: Annotated[GroupReader, Depends(reader_now)]) -> TextCheck:
         """Check a text as ``drs validate`` checks a file, beside everything in the plans folder. Saves nothing."""
         folder = sources.api.plans_folder()
         try:
-            found = check_text(posted.text, folder, reader.catalog.library, posted.file)
-        except PathRefusedError as error:
+            with texts.taken():
+                found = check_text(posted.text, folder, reader.catalog.library, posted.file)
+        except (PathRefusedError, TextTooLongError) as error:
             raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+        told = found.problems[:MOST_PROBLEMS]
         return TextCheck(
             is_valid=not found.problems,
             plans=[TextPlan(name=runnable.plan.name, digest=runnable.digest) for runnable in found.plans],
-            problems=[problem_detail(problem, folder, reader) for problem in found.problems],
+            problems=[problem_detail(problem, folder, reader) for problem in told],
+            more_problems=len(found.problems) - len(told),
         )
 
     @router.post(

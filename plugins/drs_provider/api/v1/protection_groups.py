@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, JsonValue
 from drs_provider.api.etags import IfMatch, ensure_unchanged
 from drs_provider.api.origin import refuse_other_origins
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
+from drs_provider.api.path_parts import GroupName
 from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.group_checks import GroupChecks, ensure_editable
@@ -22,8 +23,6 @@ from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.resolve import resolve
 from drs_provider.services.groups.save import GROUPS, DocumentEditor, SavedChange
 from drs_provider.services.groups.survey import InventorySurvey, is_editable
-
-GroupName = Annotated[str, Field(max_length=100)]
 
 GroupDefinition = Annotated[
     dict[str, JsonValue],
@@ -222,7 +221,7 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         change = partial(groups.change, group.name, wanted, read=_reader(if_match), check=check, dry_run=dry_run)
         return _answer(checks.changed(groups.folder, change), response, checks.warnings(wanted))
 
-    @router.delete("/protection-groups/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 428))
+    @router.delete("/protection-groups/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
     def delete_group(  # noqa: PLR0917  (what it looks at)
         group: Annotated[WrittenGroup, Depends(to_change)],
         checks: Annotated[GroupChecks, Depends(checker)],

@@ -10,9 +10,11 @@ from pydantic import BaseModel, Field, JsonValue
 
 from drs_provider.api.history_sources import SeenHistory, seen_by
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
+from drs_provider.api.path_parts import PlanName
 from drs_provider.api.plan_sources import NOTHING_KNOWN, PlanSources, PlanStanding
 from drs_provider.api.problems import ProblemDetail, RequestRefused, more_responses
 from drs_provider.api.v1.group_checks import problem_detail
+from drs_provider.api.v1.plan_changes import etag_of
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import definitions_of
 from drs_provider.rules.history.series import plan_histories
@@ -23,8 +25,6 @@ from drs_provider.rules.run.shape import compile_shape
 from drs_provider.services.groups.plan_rows import all_plans, holds_text, plan_row
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.survey import has_dag
-
-PlanName = Annotated[str, Field(max_length=250)]
 
 
 class PlanLastRun(BaseModel):
@@ -239,8 +239,11 @@ def _add_one(router: APIRouter, sources: PlanSources) -> None:
         runnable: Annotated[RunnablePlan, Depends(plan_of)],
         reader: Annotated[GroupReader, Depends(reader_now)],
         standings: Annotated[Callable[[Library], Mapping[str, PlanStanding]], Depends(standings_of)],
+        response: Response,
     ) -> RecoveryPlanDetail:
-        """Read a plan: what is written, and how it stands."""
+        """Read a plan: what is written, and how it stands. Its `ETag` is what a change of it names in `If-Match`."""
+        if written := reader.catalog.written_plans.get(runnable.plan.name):
+            response.headers["ETag"] = etag_of(written)
         standing = standings(reader.catalog.library).get(runnable.plan.name, NOTHING_KNOWN)
         definition, *groups = definitions_of(runnable)
         return RecoveryPlanDetail(

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, Field, JsonValue
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
 from drs_provider.api.history_sources import HistorySources, SeenHistory, seen_by
 from drs_provider.api.origin import refuse_other_origins
 from drs_provider.api.pages import After, Limit
+from drs_provider.api.path_parts import DagId, RunIdOrShort
 from drs_provider.api.problems import more_responses
 from drs_provider.api.run_desk import Desk, Steering, steer, write
 from drs_provider.api.v1.history import AskedQuery, answer_of
@@ -27,7 +28,8 @@ LONGEST_WAIT: Final = 60.0
 _MODES: Final = tuple(purpose.name for purpose in ALL_PURPOSES)
 
 Name = Annotated[str, Field(min_length=1, max_length=250)]
-Reason = Annotated[str | None, Field(default=None, max_length=5000, description="Shown in the report.")]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=5000)]
+Reason = Annotated[Words | None, Field(default=None, description="Shown in the report.")]
 
 
 class NewRun(BaseModel, extra="forbid"):
@@ -71,7 +73,7 @@ class NoteworthyWaveOrder(BaseModel, extra="forbid"):
     """Which failed wave the run goes on past, and why."""
 
     wave: Name
-    reason: Annotated[str, Field(min_length=1, max_length=5000, description="Shown in the report.")]
+    reason: Annotated[Words, Field(min_length=1, description="Shown in the report.")]
 
 
 class AnswerToRun(BaseModel, extra="forbid"):
@@ -80,7 +82,7 @@ class AnswerToRun(BaseModel, extra="forbid"):
     option: Annotated[str, Field(max_length=250, description="One of the question's options, such as `Approve`.")]
     task: Name | None = None
     wave: Name | None = None
-    comment: Annotated[str | None, Field(max_length=5000)] = None
+    comment: Words | None = None
 
 
 class LongerKept(BaseModel, extra="forbid"):
@@ -114,8 +116,6 @@ class RunAwaited(BaseModel):
     is_over: bool
     run: RunDocument
 
-
-RunId = Annotated[str, Field(max_length=250, description="The id of a run, or its short id.")]
 
 _REFUSED: Final = more_responses(404, 409, 415, 503)
 
@@ -155,13 +155,14 @@ def _add_reads(router: APIRouter, steering: Steering) -> None:
     guard = [Depends(steering.access.may_read_run)]
 
     @router.get("/{dag_id}/{run_id}", dependencies=guard, responses=more_responses(404, 503))
-    async def run(run_id: RunId, desk: Annotated[Desk, Depends(desk_of)]) -> RunDocument:
+    async def run(run_id: RunIdOrShort, desk: Annotated[Desk, Depends(desk_of)]) -> RunDocument:
         """Read a run: waves, servers, steps, open questions, where its report is."""
         return RunDocument.of(await steering.ask(partial(desk.control.look, desk.plan, run_id)))
 
     @router.get("/{dag_id}/{run_id}/wait", dependencies=guard, responses=more_responses(404, 503))
     async def wait_for_run(
-        run_id: RunId,
+        request: Request,
+        run_id: RunIdOrShort,
         desk: Annotated[Desk, Depends(desk_of)],
         seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="How long to wait at most.")] = 30.0,
         until: Annotated[
@@ -176,6 +177,8 @@ def _add_reads(router: APIRouter, steering: Steering) -> None:
             first = RunDocument.of(found)
             while found.is_active and steering.monotonic() < give_up:
                 await steering.sleep(min(LOOK_EVERY_SECONDS, max(0.0, give_up - steering.monotonic())))
+                if await request.is_disconnected():  # nobody waits any more: another one may
+                    break
                 found = await steering.ask(look)
                 if until == "news" and RunDocument.of(found) != first:
                     break
@@ -188,18 +191,19 @@ def _add_start(router: APIRouter, steering: Steering) -> None:
 
     @router.post("/{dag_id}", status_code=201, dependencies=guard, responses=_REFUSED)
     async def start_run(
-        dag_id: str, new: NewRun, response: Response, desk: Annotated[Desk, Depends(desk_of)]
+        dag_id: DagId, new: NewRun, response: Response, desk: Annotated[Desk, Depends(desk_of)]
     ) -> RunSteered:
         """Start a run, as the trigger form does: everything that it refuses is refused, and preflight looks again."""
         asked = new.model_dump(exclude_none=True)
 
         def start() -> Steered:
             run = desk.control.start(desk.plan, RunStart(**new.model_dump()))
-            write(desk, "started", run.run_id, {"asked": asked})
+            write(desk, "started", run.plan, run.run_id, {"asked": asked})
             return Steered(run, f"started {run.run_id}")
 
-        steered = await steering.ask(start)
-        response.headers["Location"] = f"runs/{quote(dag_id, safe='')}/{quote(steered.run.run_id, safe='')}"
+        steered = await steering.order(start)
+        # Beside the last part of the address that was asked: whatever prefix there is before it, it is right.
+        response.headers["Location"] = f"{quote(dag_id, safe='')}/{quote(steered.run.run_id, safe='')}"
         return RunSteered.of(desk, steered)
 
 
@@ -211,7 +215,7 @@ def _ordering(steering: Steering, verb: str, do: Verb) -> Callable[[Desk, str, A
     async def order(desk: Desk, run_id: str, body: BaseModel | None) -> RunSteered:
         asked: Mapping[str, JsonValue] = body.model_dump(exclude_none=True) if body else {}
         act = partial(do, desk, run_id, body)
-        return RunSteered.of(desk, await steering.ask(partial(steer, desk, verb, run_id, asked, act)))
+        return RunSteered.of(desk, await steering.order(partial(steer, desk, verb, run_id, asked, act)))
 
     return order
 
@@ -222,7 +226,7 @@ def _add_pause(router: APIRouter, steering: Steering) -> None:
     pause = _ordering(steering, "paused", lambda desk, run_id, _: desk.control.pause(desk.plan, run_id))
 
     @router.post("/{dag_id}/{run_id}/pause", dependencies=guard, responses=_REFUSED)
-    async def pause_run(run_id: RunId, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def pause_run(run_id: RunIdOrShort, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Pause the plan of a run: nothing new starts; DRS jobs continue."""
         return await pause(desk, run_id, None)
 
@@ -232,10 +236,10 @@ def _add_pause(router: APIRouter, steering: Steering) -> None:
 
         def resume() -> str:
             message = desk.control.resume(desk.plan)
-            write(desk, "resumed", None, {"before": {"is_paused": True}, "after": {"is_paused": False}})
+            write(desk, "resumed", desk.plan, None, {"before": {"is_paused": True}, "after": {"is_paused": False}})
             return message
 
-        return PlanResumed(message=await steering.ask(resume))
+        return PlanResumed(message=await steering.order(resume))
 
 
 def _add_orders(router: APIRouter, steering: Steering) -> None:
@@ -265,23 +269,25 @@ def _add_orders(router: APIRouter, steering: Steering) -> None:
     )
 
     @router.post("/{dag_id}/{run_id}/cancel", dependencies=guard, responses=_REFUSED)
-    async def cancel_run(run_id: RunId, order: CancelOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def cancel_run(
+        run_id: RunIdOrShort, order: CancelOrder, desk: Annotated[Desk, Depends(desk_of)]
+    ) -> RunSteered:
         """Cancel a run: no further wave starts; what runs is watched to its end, cleaned up and reported."""
         return await cancel(desk, run_id, order)
 
     @router.post("/{dag_id}/{run_id}/skip", dependencies=guard, responses=_REFUSED)
-    async def skip_wave(run_id: RunId, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def skip_wave(run_id: RunIdOrShort, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Leave out a wave that has not started."""
         return await skip(desk, run_id, order)
 
     @router.post("/{dag_id}/{run_id}/retry", dependencies=guard, responses=_REFUSED)
-    async def retry_wave(run_id: RunId, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def retry_wave(run_id: RunIdOrShort, order: WaveOrder, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """Run a failed wave again, with everything after it."""
         return await retry(desk, run_id, order)
 
     @router.post("/{dag_id}/{run_id}/continue", dependencies=guard, responses=_REFUSED)
     async def continue_run(
-        run_id: RunId, order: NoteworthyWaveOrder, desk: Annotated[Desk, Depends(desk_of)]
+        run_id: RunIdOrShort, order: NoteworthyWaveOrder, desk: Annotated[Desk, Depends(desk_of)]
     ) -> RunSteered:
         """Go on past a failed wave: it stays as it is, and what waits for it begins."""
         return await go_on(desk, run_id, order)
@@ -301,16 +307,20 @@ def _add_answers(router: APIRouter, steering: Steering) -> None:
     )
 
     @router.post("/{dag_id}/{run_id}/answer", dependencies=guard, responses=_REFUSED)
-    async def answer_run(run_id: RunId, given: AnswerToRun, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def answer_run(
+        run_id: RunIdOrShort, given: AnswerToRun, desk: Annotated[Desk, Depends(desk_of)]
+    ) -> RunSteered:
         """Answer what a run asks, with one of its options: `Approve`, `Reject`, `Continue` and so on."""
         return await answer(desk, run_id, given)
 
     @router.post("/{dag_id}/{run_id}/end", dependencies=guard, responses=_REFUSED)
-    async def end_run(run_id: RunId, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def end_run(run_id: RunIdOrShort, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
         """End a drill that is kept for people: it is cleaned up now."""
         return await end(desk, run_id, None)
 
     @router.post("/{dag_id}/{run_id}/extend", dependencies=guard, responses=_REFUSED)
-    async def extend_run(run_id: RunId, longer: LongerKept, desk: Annotated[Desk, Depends(desk_of)]) -> RunSteered:
+    async def extend_run(
+        run_id: RunIdOrShort, longer: LongerKept, desk: Annotated[Desk, Depends(desk_of)]
+    ) -> RunSteered:
         """Keep a drill longer for people."""
         return await extend(desk, run_id, longer)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from drs_provider.api.origin import refuse_other_origins
+from drs_provider.api.path_parts import ServerId
 from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import GroupDefinition
@@ -19,7 +20,7 @@ from drs_provider.rules.run.roster import Target
 from drs_provider.rules.settings.candidates import SettingsFinding
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.resolve import read_definition, resolve
-from drs_provider.services.groups.survey import InventorySurvey
+from drs_provider.services.groups.survey import InventorySurvey, has_dag_id
 from drs_provider.services.inventory.launch_look import check_launch, look_at_launch
 
 Found = TypeVar("Found")
@@ -123,7 +124,7 @@ def server_details_router(sources: ApiSources) -> APIRouter:
     readable_dags: Any = sources.access.readable_dags
 
     def row_of(
-        server_id: str,
+        server_id: ServerId,
         now: Annotated[InventorySurvey, Depends(look)],
         reader: Annotated[GroupReader, Depends(reader_now)],
     ) -> InventoryRow:
@@ -147,7 +148,7 @@ def server_details_router(sources: ApiSources) -> APIRouter:
     ) -> ServerRuns:
         """List the newest runs that launched a server, or failed to."""
         return ServerRuns(
-            runs=[_run(launch) for launch in row.launches if launch.dag_id in readable],
+            runs=[_run(launch) for launch in row.launches if has_dag_id(launch.dag_id, readable)],
             drilled_at=row.drilled_at,
             recovered_at=row.recovered_at,
             problem=now.past.problem,
@@ -199,7 +200,9 @@ def launch_choices_router(sources: ApiSources) -> APIRouter:
             problems=dict(found.problems or {}),
         )
 
-    @router.post("/protection-groups/check-launch", dependencies=[Depends(refuse_other_origins)])
+    @router.post(
+        "/protection-groups/check-launch", dependencies=[Depends(refuse_other_origins)], responses=more_responses(415)
+    )
     def check_launch_settings(
         definition: GroupDefinition,
         now: Annotated[InventorySurvey, Depends(look)],

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
+from drs_provider.api.path_parts import ServerId
 from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
 from drs_provider.rules.inventory.server import NOT_LISTED
@@ -172,7 +173,7 @@ def source_servers_router(sources: ApiSources) -> APIRouter:
         )
 
     @router.get("/source-servers/{server_id}", responses=more_responses(404))
-    def source_server(server_id: str, rows: Annotated[list[InventoryRow], Depends(visible)]) -> SourceServerDetail:
+    def source_server(server_id: ServerId, rows: Annotated[list[InventoryRow], Depends(visible)]) -> SourceServerDetail:
         """Read one source server, with its newest recovery point, which costs a call to DRS."""
         row = next((row for row in rows if row.server.server_id == server_id), None)
         if row is None:

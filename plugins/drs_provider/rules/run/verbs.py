@@ -377,7 +377,7 @@ def question_named(run: RunView, task: str | None, wave: str | None) -> PendingQ
         raise UsageError(f"no such question is open; {run.plan} is waiting for an answer at {asking}")
     if len(found) > 1:
         asking = joined([question.task for question in found])
-        raise UsageError(f"{len(found)} tasks are waiting for an answer, {asking}: name one with --task")
+        raise UsageError(f"{len(found)} tasks are waiting for an answer, {asking}: name one of them")
     return found[0]
 
 

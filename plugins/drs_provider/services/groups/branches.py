@@ -40,15 +40,23 @@ class NewBranch:
     commit: str
 
     def create(self) -> None:
-        """Let the branch appear.
+        """Let the branch appear; one that has this very commit already is as good.
 
-        :raises OSError: git refuses, or there is such a branch already
+        :raises FolderReadOnlyError: git refuses, or takes too long
         """
-        self.git.run("update-ref", f"refs/heads/{self.name}", self.commit, _NOT_THERE_YET)
+        try:
+            self.git.run("update-ref", f"refs/heads/{self.name}", self.commit, _NOT_THERE_YET)
+        except (OSError, subprocess.SubprocessError) as error:
+            if not self.is_there():
+                raise FolderReadOnlyError(f"branch {self.name} cannot be made: {error}") from error
 
     def is_there(self) -> bool:
-        """Whether the branch has the commit."""
-        return self.git.found("rev-parse", "--verify", "--quiet", f"refs/heads/{self.name}") == self.commit.encode()
+        """Whether the branch has the commit; where git does not say it has not."""
+        try:
+            found = self.git.found("rev-parse", "--verify", "--quiet", f"refs/heads/{self.name}")
+        except (OSError, subprocess.SubprocessError):
+            return False
+        return found == self.commit.encode()
 
 
 @dataclass(frozen=True)

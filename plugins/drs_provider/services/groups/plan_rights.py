@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from drs_provider.plan.edit.files import Definition
 from drs_provider.services.groups.catalog import GroupCatalog
-from drs_provider.services.groups.survey import EVERY_DAG, has_dag, is_editable
+from drs_provider.services.groups.survey import has_dag, has_dag_id, is_editable
 
 
 def refusals(
@@ -35,7 +35,7 @@ def _refusals(
         if plan not in set(_named(before, "plan", "plan")) and not has_dag(plan, editable):
             yield f"you may not run plan {plan!r} as a step: you may not change it"
     for dag in _named(after, "dag", "dag_id"):
-        if dag not in set(_named(before, "dag", "dag_id")) and not {dag, EVERY_DAG} & set(editable):
+        if dag not in set(_named(before, "dag", "dag_id")) and not has_dag_id(dag, editable):
             yield f"you may not run DAG {dag!r} as a step: you may not change it"
 
 

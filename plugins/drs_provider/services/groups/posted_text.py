@@ -1,15 +1,24 @@
 """Plans and groups as somebody would write them into a file, checked with everything else in the plans folder."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from drs_provider.plan.loader import Library, RunnablePlan, contents_of, read_contents
 from drs_provider.plan.problems import Problem
+from drs_provider.plan.yaml_source import document_parts
 from drs_provider.services.groups.files import file_in
 
 NEW_FILE: Final = "posted.yaml"
 """The file that a text counts as which is of none."""
+
+MOST_DOCUMENTS: Final = 500
+"""Documents of a text that is checked: what stands around each costs more than it says."""
+
+
+class TextTooLongError(Exception):
+    """A text has more documents than are checked at once."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,11 @@ def check_text(text: str, folder: Path, before: Library, file: str | None = None
     :param before: what the folder holds now
     :param file: the file that it would be, below the folder; None: a new one
     :raises PathRefusedError: the file is none of the folder
+    :raises TextTooLongError: it has more than ``MOST_DOCUMENTS`` documents
     """
+    documents = (part for _, part in document_parts(text) if part)
+    if sum(1 for _ in islice(documents, MOST_DOCUMENTS + 1)) > MOST_DOCUMENTS:
+        raise TextTooLongError(f"the text has more than {MOST_DOCUMENTS} documents: check it in parts")
     path = file_in(folder, file) if file else folder / NEW_FILE
     contents = contents_of(folder) if folder.is_dir() else []
     others = [(other, content) for other, content in contents if other != path]

@@ -56,18 +56,28 @@ class GroupReader:
 
     def hides(self, file: Path) -> bool:
         """Whether a file holds groups and plans, and none of them that they may read."""
-        return file in self._files(is_read=False) and file not in self._files(is_read=True)
+        return file in self._unread_files and file not in self._read_files
 
-    def _files(self, *, is_read: bool) -> set[Path]:
+    @cached_property
+    def _read_files(self) -> frozenset[Path]:
+        return self._files(is_read=True)
+
+    @cached_property
+    def _unread_files(self) -> frozenset[Path]:
+        return self._files(is_read=False)
+
+    def _files(self, *, is_read: bool) -> frozenset[Path]:
         catalog, library = self.catalog, self.catalog.library
         plans = [*library.plans.items(), *library.contested.items()]
         written = [(name, runnable.path) for name, runnable in plans]
         written += [(name, path) for name, paths in library.broken_plans.items() for path in paths]
         groups = (group for name, group in catalog.groups.items() if group.file and (name in self.visible) is is_read)
-        return {
-            *(path for name, path in written if has_dag(name, self.readable) is is_read),
-            *(catalog.folder / group.file for group in groups),
-        }
+        return frozenset(
+            [
+                *(path for name, path in written if has_dag(name, self.readable) is is_read),
+                *(catalog.folder / group.file for group in groups),
+            ]
+        )
 
     @cached_property
     def _hidden(self) -> re.Pattern[str] | None:

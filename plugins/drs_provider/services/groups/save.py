@@ -1,6 +1,5 @@
 """Creating, changing and deleting a group or a plan in its file: checked as a whole before anything is written."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from drs_provider.services.groups.files import (
     locked,
     staged,
 )
+from drs_provider.services.groups.patches import patch_of
 
 Check = Callable[[GroupCatalog], None]
 """Is given the groups and plans as they are while nobody else changes them; raises where the change must not be."""
@@ -152,27 +152,36 @@ class DocumentEditor:
                 raise EditRefusedError("exists", why)
             check(catalog)
             change = _Change("created", name, file or self.kind.file_of(name), None, definition, is_dry=dry_run)
-            return self._save(change, contents, lambda content: add_document(content, definition))
+            return self._save(change, _Known(contents, catalog), lambda content: add_document(content, definition))
 
     def change(
-        self, name: str, definition: Definition, *, read: Callable[[str], None], check: Check, dry_run: bool = False
+        self,
+        name: str,
+        definition: "Definition | Callable[[Definition], Definition]",
+        *,
+        read: Callable[[str], None],
+        check: Check,
+        dry_run: bool = False,
     ) -> SavedChange:
         """Define a group or a plan in another way.
 
+        :param definition: what makes it of the one that is there while nobody else changes it; or the new one itself
         :param read: is given the fingerprint of the file as it is, and raises where its author has read another one
         :raises EditRefusedError: there is none of this name, it has problems, or the file cannot be changed so
         """
-        if self._name_of(definition) != name:
-            raise EditRefusedError(
-                "invalid", f"name: it is {name!r}; a {self.kind.noun} keeps its name, {self.kind.named_by}"
-            )
         with locked(self.folder):
             contents, catalog = self._read()
             found = self._found(catalog, name)
             read(found.digest)
+            wanted = definition(found.definition) if callable(definition) else definition
+            if self._name_of(wanted) != name:
+                raise EditRefusedError(
+                    "invalid", f"name: it is {name!r}; a {self.kind.noun} keeps its name, {self.kind.named_by}"
+                )
             check(catalog)
-            change = _Change("changed", name, found.file, found.definition, definition, is_dry=dry_run)
-            return self._save(change, contents, lambda content: change_document(content or b"", name, definition))
+            change = _Change("changed", name, found.file, found.definition, wanted, is_dry=dry_run)
+            known = _Known(contents, catalog)
+            return self._save(change, known, lambda content: change_document(content or b"", name, wanted))
 
     def delete(self, name: str, *, read: Callable[[str], None], check: Check, dry_run: bool = False) -> SavedChange:
         """Remove a group or a plan; its file too, where nothing else is in it.
@@ -185,7 +194,8 @@ class DocumentEditor:
             read(found.digest)
             check(catalog)
             change = _Change("deleted", name, found.file, found.definition, None, is_dry=dry_run)
-            return self._save(change, contents, lambda content: remove_document(content or b"", self.kind.kind, name))
+            known = _Known(contents, catalog)
+            return self._save(change, known, lambda content: remove_document(content or b"", self.kind.kind, name))
 
     def look_at(
         self, definition: Definition, file: str | None
@@ -205,9 +215,9 @@ class DocumentEditor:
         )
         old = _bytes_of(contents, path)
         new = _edited(lambda: change_document(old or b"", name, definition) if found else add_document(old, definition))
-        catalog, problems = self._afterwards(contents, path, new)
+        catalog, problems = self._afterwards(_Known(contents, catalog), path, new)
         written = path.relative_to(self.folder).as_posix()
-        return name, written, _diff(written, old, new), catalog, problems
+        return name, written, patch_of(written, old, new), catalog, problems
 
     def _read(self) -> tuple[Contents, GroupCatalog]:
         contents = contents_of(self.folder)
@@ -233,13 +243,13 @@ class DocumentEditor:
         except PathRefusedError as error:
             raise EditRefusedError("path", str(error)) from error
 
-    def _save(self, change: "_Change", contents: Contents, edit: Callable[[bytes | None], bytes | None]) -> SavedChange:
+    def _save(self, change: "_Change", known: "_Known", edit: Callable[[bytes | None], bytes | None]) -> SavedChange:
         path, name = self._path(change), change.name
-        before = _bytes_of(contents, path)
+        before = _bytes_of(known.contents, path)
         after = _edited(lambda: edit(before))
-        catalog = self._checked(contents, path, after)
+        catalog = self._checked(known, path, after)
         file = path.relative_to(self.folder).as_posix()
-        diff = _diff(file, before, after)
+        diff = patch_of(file, before, after)
         written = self.kind.of(catalog).get(name)
         if change.is_dry or before == after:
             return SavedChange(file, diff, before == after, written)
@@ -276,25 +286,31 @@ class DocumentEditor:
                 self.record(self.kind.event("not_changed"), {**line, "why": f"{type(error).__name__}: {error}"})
             raise
 
-    def _checked(self, contents: Contents, path: Path, after: bytes | None) -> GroupCatalog:
+    def _checked(self, known: "_Known", path: Path, after: bytes | None) -> GroupCatalog:
         """Return the catalog as it would be.
 
         :raises EditRefusedError: there would be a problem that is not there now
         """
-        catalog, new = self._afterwards(contents, path, after)
+        catalog, new = self._afterwards(known, path, after)
         if new:
             raise EditRefusedError("invalid", "the change would break plans or groups; nothing was saved", new)
         return catalog
 
-    def _afterwards(
-        self, contents: Contents, path: Path, after: bytes | None
-    ) -> tuple[GroupCatalog, tuple[Problem, ...]]:
+    def _afterwards(self, known: "_Known", path: Path, after: bytes | None) -> tuple[GroupCatalog, tuple[Problem, ...]]:
         """Return the catalog as it would be, and the problems that are not there now."""
-        others = [found for found in contents if found[0] != path]
+        others = [found for found in known.contents if found[0] != path]
         changed = others if after is None else sorted([*others, (path, after)], key=lambda found: found[0])
-        now = {_meaning(problem) for problem in catalog_of_contents(self.folder, contents).library.problems}
+        now = {_meaning(problem) for problem in known.catalog.library.problems}
         catalog = catalog_of_contents(self.folder, changed)
         return catalog, tuple(problem for problem in catalog.library.problems if _meaning(problem) not in now)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The files of the folder as they are, and what is in them: read once for a change."""
+
+    contents: Contents
+    catalog: GroupCatalog
 
 
 @dataclass(frozen=True)
@@ -329,11 +345,3 @@ def _meaning(problem: Problem) -> tuple[Path, str, str, str]:
 
 def _plain(definition: Definition | None) -> dict[str, JsonValue] | None:
     return None if definition is None else dict(definition)
-
-
-def _diff(file: str, before: bytes | None, after: bytes | None) -> str:
-    """Word a change as a patch for ``git apply`` or ``patch -p1`` in the plans folder."""
-    old, new = ((content or b"").decode("utf-8", "replace").splitlines(keepends=True) for content in (before, after))
-    names = (f"a/{file}" if before is not None else "/dev/null", f"b/{file}" if after is not None else "/dev/null")
-    lines = difflib.unified_diff(old, new, *names)
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)

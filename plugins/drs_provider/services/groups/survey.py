@@ -61,7 +61,12 @@ def targets_of_inventory(catalog: GroupCatalog, more: Iterable[tuple[str, str]])
 
 def has_dag(plan: str, dags: Collection[str]) -> bool:
     """Whether the DAG of a plan is one of those that somebody has a right to."""
-    return EVERY_DAG in dags or dag_id_of(plan) in dags
+    return has_dag_id(dag_id_of(plan), dags)
+
+
+def has_dag_id(dag_id: str, dags: Collection[str]) -> bool:
+    """Whether a DAG is one of those that somebody has a right to; those that there were, too."""
+    return EVERY_DAG in dags or dag_id in dags
 
 
 def is_visible(group: str, catalog: GroupCatalog, readable: Collection[str]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import HTTPException
 from pydantic import JsonValue
@@ -18,18 +18,16 @@ from drs_provider.airflow_internals.api_server import (
 )
 from drs_provider.api.access import Access
 from drs_provider.api.history_sources import HistorySources
+from drs_provider.api.path_parts import PlanName
 from drs_provider.api.plan_sources import LookWithoutRun, PlanSources, PlanStanding
 from drs_provider.api.sources import ApiSources
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.report.store import stored_reports
 from drs_provider.rules.preflight.outcome import PreflightOutcome
 from drs_provider.rules.run.names import dag_id_of
-from drs_provider.rules.run.roster import Target
+from drs_provider.ui.console.airflow_sources import console_hook
 from drs_provider.ui.plan_list import PlanRow, check_dag_ids, check_of, plan_ids, plan_list, production_of, verified_of
 from drs_provider.ui.read_model import Runs
-
-if TYPE_CHECKING:
-    from drs_provider.hooks.launch_settings import LaunchSettingsHook
 
 
 def plan_sources(
@@ -52,7 +50,7 @@ def plan_sources(
                 library,
                 form,
                 now=api.now(),
-                hook_of=_hook,
+                hook_of=console_hook,
                 asked_by=user.get_name(),
                 read_reports=lambda: stored_reports(history.reports_folder(), dag_id_of(runnable.plan.name)),
             )
@@ -70,20 +68,13 @@ def plan_sources(
     )
 
 
-def _may_preflight(name: str, user: GetUserDep) -> None:
+def _may_preflight(name: PlanName, user: GetUserDep) -> None:
     details = DagDetails(id=dag_id_of(name))
     is_allowed = get_auth_manager().is_authorized_dag(
         method="POST", access_entity=DagAccessEntity.RUN, details=details, user=user
     )
     if not is_allowed:
         raise HTTPException(HTTPStatus.FORBIDDEN, "Forbidden: who takes preflight may start runs of the plan")
-
-
-def _hook(target: Target) -> "LaunchSettingsHook":
-    from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.hooks.quick import QUICK_SECONDS
-
-    return LaunchSettingsHook(aws_conn_id=target.aws_conn_id, region_name=target.region or None, patience=QUICK_SECONDS)
 
 
 def _standings(library: Library, folder: Path, runs: Runs, reports: Any) -> dict[str, PlanStanding]:

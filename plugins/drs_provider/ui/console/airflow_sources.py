@@ -59,19 +59,20 @@ def console_sources(
             audit=_audit,
             person=_person,
         ),
-        inventory=Inventory(_hook, lambda: datetime.now(UTC), configuration.inventory_refresh()),
+        inventory=Inventory(console_hook, lambda: datetime.now(UTC), configuration.inventory_refresh()),
         plans_folder=plans_folder,
         drawn_library=drawn,
         more_accounts=configuration.inventory_accounts,
         may_write=configuration.may_edit_plans,
         now=lambda: datetime.now(UTC),
-        settings_hook=_hook,
+        settings_hook=console_hook,
         past_launches=history.launches,
         edit_branches=configuration.edit_branches,
     )
 
 
-def _hook(target: Target) -> "ConsoleHook":
+def console_hook(target: Target) -> "ConsoleHook":
+    """Make what asks an account and Region of AWS while somebody looks: soon answered, or not at all."""
     from drs_provider.hooks.console import ConsoleHook  # only now: no page waits for what takes seconds to import
 
     return ConsoleHook(aws_conn_id=target.aws_conn_id or None, region_name=target.region or None)

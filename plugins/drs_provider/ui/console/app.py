@@ -18,7 +18,7 @@ from drs_provider.api.v1.source_servers import FIELDS, View, accounts_of, filter
 from drs_provider.formatting import plural
 from drs_provider.rules.aws_console import console_url
 from drs_provider.services.groups.reader import GroupReader
-from drs_provider.services.groups.survey import InventorySurvey
+from drs_provider.services.groups.survey import InventorySurvey, has_dag_id
 from drs_provider.ui.console.lists import COLUMNS, Listing, ServersPage, columns_of, views_of
 from drs_provider.ui.pages import form_page
 
@@ -94,8 +94,8 @@ def _add_servers(app: FastAPI, sources: ApiSources) -> None:
             "server.js",
             server=server_of(row),
             account=account,
-            runs=[launch for launch in row.launches if launch.dag_id in readable],
-            hidden=sum(launch.dag_id not in readable for launch in row.launches),
+            runs=[launch for launch in row.launches if has_dag_id(launch.dag_id, readable)],
+            hidden=sum(not has_dag_id(launch.dag_id, readable) for launch in row.launches),
             problem=now.past.problem,
             console=console_url(f"sourceServers/{row.server.server_id}", region=row.server.place.region),
         )

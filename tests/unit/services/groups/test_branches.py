@@ -144,10 +144,23 @@ def test_a_branch_that_is_there_already_is_not_moved(plans):
     branch.create()
 
     assert branch.is_there()
-    with pytest.raises(OSError, match="drs-console/shop-"):
+    branch.create()  # the same commit once more is as good
+    git(plans, "update-ref", f"refs/heads/{branch.name}", "main")
+    with pytest.raises(FolderReadOnlyError, match=f"^branch {branch.name} cannot be made: "):
         branch.create()
-    with pytest.raises(FolderReadOnlyError):
+    with pytest.raises(FolderReadOnlyError, match="is not as it is committed"):
         branches.prepare(plans / "shop.yaml", b"other", None, "Changed")
+
+
+def test_what_git_refuses_is_said_and_the_change_is_given_as_a_patch(plans):
+    git(plans, "branch", "drs-console")
+    lines = []
+
+    saved = change(plans, lines, rto="1h")
+
+    assert (saved.is_saved, saved.branch, saved.diff.startswith("--- a/shop.yaml")) == (False, "", True)
+    assert saved.why_not.startswith("branch drs-console/shop-")
+    assert [event for event, _ in lines] == ["drs_plan_changed", "drs_plan_not_changed"]
 
 
 @pytest.mark.parametrize(
