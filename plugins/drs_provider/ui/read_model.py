@@ -16,6 +16,7 @@ from drs_provider.rules.run.handover import (
     FailureMessage,
     FollowedJobs,
     GivenOrders,
+    HandedOver,
     KeptDrill,
     LaterLaunches,
     Launch,
@@ -38,6 +39,7 @@ from drs_provider.rules.run.state import KnownDocuments, RunStatus, TaskSnapshot
 DOCUMENTS: Final[tuple[type[Document], ...]] = (
     PreflightResult,
     Launch,
+    HandedOver,
     LaterLaunches,
     FollowedJobs,
     LaunchPhases,

@@ -89,13 +89,21 @@ def _list(was: Sequence[Any], made: Sequence[Any], is_now: Sequence[Any], key: s
         ]
         if all(len(found) == len(items) for found, items in zip(by_place, (was, made, is_now), strict=True)):
             old, mine, theirs = ({str(place): item for place, item in found.items()} for found in by_place)
-            return list(_mapping(old, mine, theirs).values())
+            found = _mapping(old, mine, theirs)
+            return [
+                _at_its_place(item, theirs.get(name) or old.get(name) or {}, places) for name, item in found.items()
+            ]
     old, mine = ({_text(item): item for item in items} for items in (was, made))
     kept = [item for item in is_now if _text(item) in old or _text(item) not in mine]
     taken = len(kept) < len(is_now)
     present = {_text(item) for item in kept}
     back = [item for text, item in old.items() if text not in mine and text not in present]
     return [*back, *kept] if taken else kept
+
+
+def _at_its_place(item: Mapping[str, Any], source: Mapping[str, Any], places: Sequence[str]) -> dict[str, Any]:
+    """Leave an item where it is, although the drill has put it there: without its place it would be the first."""
+    return {**item, **{place: source[place] for place in places if source.get(place) and not item.get(place)}}
 
 
 def _consistent(data: dict[str, Any], now: Answer) -> dict[str, Any]:

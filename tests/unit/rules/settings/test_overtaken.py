@@ -155,6 +155,14 @@ datas = st.fixed_dictionaries(
 )
 
 
+def test_an_interface_that_the_drill_has_added_and_others_have_changed_stays_where_it_is():
+    before = {"NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": "subnet-1"}]}
+    drill = {"NetworkInterfaces": [{"DeviceIndex": 0}, {"DeviceIndex": 1}]}
+    now = {"NetworkInterfaces": [{"DeviceIndex": 1, "Groups": ["sg-1"]}]}
+
+    assert merged(before, drill, now).data == {"NetworkInterfaces": [{"DeviceIndex": 1, "Groups": ["sg-1"]}]}
+
+
 @settings(max_examples=150)
 @given(datas, datas, datas)
 def test_the_rules_of_a_merge(before, drill, now):
