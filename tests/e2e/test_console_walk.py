@@ -119,7 +119,8 @@ def test_five_people_walk_from_servers_to_an_export(standing, tmp_path):
         the_run_stands_in_airflows_own_frame(walk, run_id)
 
         assert tab.foreign(walk.address) == []
-        assert tab.complaints == []
+        # Chromium itself notes every refused request; this one is the conflict that is met on the way.
+        assert [line for line in tab.complaints if "409 (Conflict)" not in line] == []
 
 
 def a_reader_sees_servers_and_changes_nothing(walk):

@@ -19,7 +19,6 @@ from drs_provider.operators.other_tasks import pull_newest
 from drs_provider.operators.task_memory import as_itself, on_behalf_of, task_memory
 from drs_provider.rules.run import names
 from drs_provider.services.signed import leave
-from drs_provider.services.store import load
 
 if TYPE_CHECKING:
     from drs_provider.rules.run.handover import HandedOver, InstanceStart, Launch, LaunchIntent, PreflightServer
@@ -126,6 +125,7 @@ def hand_over(task: BaseOperator, context: Context) -> None:
 def why_not_early(context: Context, wave: str) -> str | None:
     """Say why a wave that is being handed over is started no further: by an order that came meanwhile."""
     from drs_provider.rules.run.handover import LeftToItself
+    from drs_provider.services.store import load
 
     itself = as_itself(context)
     if order := order_of(itself):
@@ -186,6 +186,7 @@ def started_before(watch: "WaveWatch", context: Context) -> "dict[str, tuple[Ins
 def _waves_that_may_begin(task: BaseOperator, context: Context) -> "list[list[WaveStart]]":
     from drs_provider.rules.ahead.next_waves import may_begin
     from drs_provider.rules.run.handover import LeftToItself
+    from drs_provider.services.store import load
 
     ti = context["ti"]
     next_starts: dict[str, list[WaveStart]] = defaultdict(list)
@@ -251,6 +252,7 @@ def _start_instances(
     watch: "WaveWatch", context: Context, launches: "Mapping[str, Launch]", handed: "HandedOver"
 ) -> "HandedOver":
     from drs_provider.rules.run.handover import InstanceStarts
+    from drs_provider.services.store import load
 
     here = on_behalf_of(context, watch.task_id)
     try:

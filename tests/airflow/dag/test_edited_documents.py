@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from drs_provider.dag import hand_over
 from drs_provider.rules.run.handover import RecordedAnswer, StepResult
 from kit.dag_runs import SHOP, calls, instances
 from kit.edited_runs import Clear, before, nobody, run_edited
@@ -73,7 +74,10 @@ def test_a_run_that_nobody_edits_is_as_it_was(edited, simulator):
         (lambda _left: "recovery", UNSIGNED),
     ],
 )
-def test_a_drill_whose_preflight_is_edited_starts_nothing_more_and_is_cleaned_up(edited, simulator, change, problem):
+def test_a_drill_whose_preflight_is_edited_starts_nothing_more_and_is_cleaned_up(
+    edited, simulator, monkeypatch, change, problem
+):
+    monkeypatch.setattr(hand_over, "is_dag_paused", lambda _: True)  # the wave has not begun when it is edited
     edit = before("web.start_recovery", lambda places: places.edit("preflight.check", "preflight", change))
 
     ended = edited(APPROVED, edit=edit)

@@ -5,9 +5,10 @@ own process instead, for a bounded time.
 """
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from drs_provider.rules.launch.results import Ready
+if TYPE_CHECKING:
+    from drs_provider.rules.launch.results import Ready
 
 FOR_JOBS: Final = timedelta(seconds=15)
 """From the launch of a job's last server to the end of the job: two to three seconds (drs-api, 2.1)."""
@@ -37,7 +38,7 @@ def is_crowded(told_at: datetime | None, now: datetime) -> bool:
     return told_at is not None and now - told_at > CROWDED
 
 
-def hold_for(ready: Ready, *, is_near: bool) -> timedelta:
+def hold_for(ready: "Ready", *, is_near: bool) -> timedelta:
     """Say how long a wave whose jobs have ended is waited for in its process.
 
     :param is_near: the trigger said that its end is near
@@ -47,12 +48,12 @@ def hold_for(ready: Ready, *, is_near: bool) -> timedelta:
     return timedelta(0) if ready == "status_checks" else FOR_BOOTS
 
 
-def looks_every(ready: Ready) -> float:
+def looks_every(ready: "Ready") -> float:
     """Say how many seconds lie between two looks at instances."""
     return CHECKS_EVERY if ready == "status_checks" else BOOTS_EVERY
 
 
-def near_at(ready: Ready, now: datetime, *, was_near: bool) -> datetime | None:
+def near_at(ready: "Ready", now: datetime, *, was_near: bool) -> datetime | None:
     """Say when the trigger shall tell that the end is near; None: it shall not.
 
     :param was_near: it has told so before
