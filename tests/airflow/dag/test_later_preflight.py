@@ -1,6 +1,7 @@
 """A drill whose preflight let it begin, and whose record of that is gone, or says no since somebody cleared it."""
 
 import pytest
+from drs_provider.dag import hand_over
 from drs_provider.rules.launch.tags import job_tags, run_key
 from kit.dag_runs import SHOP, calls, instances
 from kit.edited_runs import before, run_edited
@@ -54,7 +55,10 @@ def everything(simulator):
 
 
 @pytest.mark.parametrize("change", [forget, refuse])
-def test_what_the_drill_has_changed_until_then_is_put_back_and_looked_for(plans, simulator, tmp_path, change):
+def test_what_the_drill_has_changed_until_then_is_put_back_and_looked_for(
+    plans, simulator, tmp_path, monkeypatch, change
+):
+    monkeypatch.setattr(hand_over, "is_dag_paused", lambda _: True)  # the wave has not begun when it changes
     known = everything(simulator)
     ended = run_edited(
         simulator,
