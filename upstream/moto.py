@@ -99,7 +99,10 @@ def test_a_drill_launches_instances_that_ec2_knows_and_is_terminated(drs):
     assert sum(len(reservation["Instances"]) for reservation in found["Reservations"]) == 2
     gone = drs.terminate_recovery_instances(recoveryInstanceIDs=[item["recoveryInstanceID"] for item in instances])
     ended(drs, gone["job"])
-    assert drs.describe_recovery_instances(filters={"sourceServerIDs": servers})["items"] == []
+    until = time.monotonic() + 30
+    while left := drs.describe_recovery_instances(filters={"sourceServerIDs": servers})["items"]:
+        assert time.monotonic() < until, left
+        time.sleep(0.2)
 
 
 def test_a_server_is_in_one_job_at_a_time(drs):

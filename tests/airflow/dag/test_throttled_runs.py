@@ -28,7 +28,7 @@ def test_every_kind_of_call_may_be_throttled_and_its_next_answer_be_lost(run, si
 
     ended = run(SHOP)
 
-    assert ended.state == "success"
+    assert ended.state == "success", (ended.report["verdict_reason"], ended.tasks)
     assert set(ended.servers.values()) == {"launched"}
     assert set(instances(simulator).values()) <= {"terminated"}
     started = [call["request"]["sourceServers"] for call in calls(simulator, "StartRecovery") if call["committed"]]

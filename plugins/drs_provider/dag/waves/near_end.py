@@ -70,7 +70,6 @@ class NearEnd(DrsRecoveryJobSensor):
         hold = hold_for(self._ready(), is_near=bool(self.__dict__.get("is_near")))
         until = min(clock.now() + hold, deadline)
         while True:
-            self.__dict__["is_holding"] = clock.now() < until and self.waits_in_process()
             try:
                 return super()._judge(context, deadline, last_word=last_word)
             except TaskDeferred as wait:
