@@ -34,6 +34,7 @@ PROMISED_ERRORS = {
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "TaskDeferralTimeout",
+    "TaskDeferred",  # what ``defer`` raises, by the documentation of deferrable operators
 }
 """Exceptions that Airflow's documentation names for authors of tasks, operators and sensors."""
 

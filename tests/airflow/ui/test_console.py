@@ -17,7 +17,7 @@ NEW = {"kind": "ProtectionGroup", "name": "new", "region": "us-west-2", "servers
 @pytest.fixture
 def plans(tmp_path, monkeypatch, going_on):
     """A plans folder of this test's own, and accounts that answer from memory."""
-    from drs_provider.hooks import quick
+    from drs_provider.hooks import console, quick
 
     folder = tmp_path / "plans"
     folder.mkdir()
@@ -28,6 +28,7 @@ def plans(tmp_path, monkeypatch, going_on):
     account = FakeAccount(servers=[server(1, "db1"), server(2, "lost")])
     monkeypatch.setenv("DRS_PLANS_FOLDER", str(folder))
     monkeypatch.setattr(quick, "QuickHook", lambda **_: account)
+    monkeypatch.setattr(console, "ConsoleHook", lambda **_: account)
     return folder
 
 
@@ -131,13 +132,13 @@ def test_a_connection_of_airflows_database_is_asked(api, airflow_db, going_on, m
     from airflow.models.connection import Connection
     from airflow.utils.session import create_session
     from drs_provider.rules.run.roster import Target
-    from drs_provider.ui.console.airflow_sources import _hook
+    from drs_provider.ui.console.airflow_sources import console_hook
 
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")  # as airflow.api_fastapi.main does
     with create_session() as session:
         session.add(Connection(conn_id="console_test", conn_type="aws", extra='{"region_name": "eu-west-1"}'))
     try:
-        assert _hook(Target("console_test", "")).region == "eu-west-1"
+        assert console_hook(Target("console_test", "")).region == "eu-west-1"
     finally:
         with create_session() as session:
             session.query(Connection).filter(Connection.conn_id == "console_test").delete()
