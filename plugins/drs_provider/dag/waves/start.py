@@ -244,6 +244,8 @@ class StartWave(DrsStartRecoveryOperator):
 
         known, handed = load(task_memory(context), LaunchAttempt), handed_over(self, context)
         launch = handed.launches.get(self.task_id) if handed else None
+        if known is None and handed is not None and handed.intents.get(self.task_id):
+            return True  # a job may exist of which no answer has told
         return launch is not None and (known is None or known.attempt < launch.attempt)
 
     def _remember_ahead(self, context: Context) -> None:
