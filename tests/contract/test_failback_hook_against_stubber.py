@@ -155,8 +155,9 @@ def test_ec2_tells_the_state_of_each_instance_that_is_stopped_or_started(hook, e
         answer = {"StoppingInstances": [change(name, "stopping") for name in batch]}
         ec2.add_response("stop_instances", answer, {"InstanceIds": batch})
     started = {"StartingInstances": [change(ids[0], "pending")]}
-    ec2.add_response("start_instances", started, {"InstanceIds": ids[:1]})
 
     assert hook.stop_instances(ids) == dict.fromkeys(ids, "stopping")
-    assert hook.start_instances(ids[:1]) == {ids[0]: "pending"}
+    with Stubber(hook._ec2_sent_once) as ec2_writes:
+        ec2_writes.add_response("start_instances", started, {"InstanceIds": ids[:1]})
+        assert hook.start_instances(ids[:1]) == {ids[0]: "pending"}
     assert hook.stop_instances([]) == hook.start_instances([]) == {}

@@ -128,6 +128,11 @@ def test_a_lost_answer_starts_nothing_twice_and_forgets_nothing(simulator, hook,
 
     assert not any(found.refused for found in tries.values())
     assert starts() == [1] * 8
+    asked = [call["operation"] for call in simulator.calls() if call["service"] == "ec2"]
+    looked = asked[-2:] == ["StartInstances", "DescribeInstances"]
+    assert looked or asked[-3:] == ["StartInstances", "DescribeInstances", "StartInstances"], (
+        "it looks before it repeats"
+    )
 
 
 def test_half_of_all_answers_lost_leave_every_instance_started_once(simulator, instances, starts):

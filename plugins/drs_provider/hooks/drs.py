@@ -219,13 +219,14 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
     def start_instances(self, instance_ids: Sequence[str]) -> Mapping[str, str]:
         """Ask EC2 to start instances; return its word for the state of each now (``pending``, ``running``).
 
-        May be repeated: what runs, or is about to, is left alone. One instance that EC2 does not know, cannot start or
-        has no capacity for refuses all that are named in one call.
+        What runs, or is about to, is left alone. Sent once: after a lost answer somebody may have stopped an instance
+        again, so whoever called looks before the next try (``repeated``). One instance that EC2 does not know, cannot
+        start or has no capacity for refuses all that are named in one call.
         """
         states: dict[str, str] = {}
         for batch in in_batches(instance_ids, size=MOST_NAMED_INSTANCES):
             with translated("ec2:StartInstances"):
-                answer = self._beside("ec2").start_instances(InstanceIds=batch)
+                answer = self._ec2_sent_once.start_instances(InstanceIds=batch)
             states |= states_after(answer["StartingInstances"])
         return states
 
@@ -280,6 +281,20 @@ class DrsHook(SharedModels, AwsGenericHook["DrsClient"]):
         """A client that sends a request exactly once; botocore's own retry would start a second job."""
         client: DrsClient = self._client_of("drs")
         return client
+
+    @cached_property
+    def _ec2_sent_once(self) -> Any:
+        return self._client_of("ec2")
+
+    def repeated(self, operation: str, attempt: Callable[[], T]) -> T:
+        """Do something again, as long as this hook is patient, while AWS does not answer now.
+
+        For what has to look afresh before every try; single calls that may be sent twice are repeated anyway.
+
+        :param operation: what is asked of AWS, as the log names it: ``ec2:StartInstances``
+        :raises AwsError: it was refused for good, or patience has ended
+        """
+        return self._patience.ask(operation, attempt)
 
     @cached_property
     def _neighbours(self) -> dict[str, Any]:

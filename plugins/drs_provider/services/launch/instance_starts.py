@@ -23,21 +23,29 @@ def start_instances(
 ) -> dict[str, StartTry]:
     """Start those of these instances that EC2 calls stopped now; return by instance id what came of it.
 
-    An instance that runs, or is about to, is absent from the answer: a start whose answer was lost is found done. May
-    be repeated at any time. As few calls as EC2 takes; where it refuses all of a call for the sake of some, the call
-    is halved until it is known whom it refuses.
+    An instance that runs, or is about to, is absent from the answer: a start whose answer was lost is found done, for
+    EC2 is asked for the states before every try. May be repeated at any time. As few calls as EC2 takes; where it
+    refuses all of a call for the sake of some, the call is halved until it is known whom it refuses.
 
     :raises AwsError: AWS does not answer now (``retryable``): some may have been started, so ask again later
     """
-    states = hook.instance_states(instance_ids)
-    stopped = [name for name in dict.fromkeys(instance_ids) if states.get(name) == STOPPED]
-    tries = dict(_start(hook, stopped, now)) if stopped else {}
-    if accepted := [name for name in stopped if not tries[name].refused]:
+    tries: dict[str, StartTry] = {}
+    hook.repeated("ec2:StartInstances", lambda: _start_stopped(hook, instance_ids, now, tries))
+    if accepted := [name for name, start in tries.items() if not start.refused]:
         log.info("Started %d of %d instances: %s", len(accepted), len(instance_ids), ", ".join(accepted))
-    for name in stopped:
-        if tries[name].refused:
-            log.warning("EC2 did not start %s: %s", name, tries[name].refused)
+    for name, start in tries.items():
+        if start.refused:
+            log.warning("EC2 did not start %s: %s", name, start.refused)
     return tries
+
+
+def _start_stopped(
+    hook: "DrsHook", instance_ids: Sequence[str], now: Callable[[], datetime], tries: dict[str, StartTry]
+) -> None:
+    """Start what is stopped; add what is answered to ``tries``, also where the rest is not."""
+    states = hook.instance_states(instance_ids)
+    if stopped := [name for name in dict.fromkeys(instance_ids) if states.get(name) == STOPPED]:
+        tries.update(_start(hook, stopped, now))
 
 
 def _start(hook: "DrsHook", instance_ids: Sequence[str], now: Callable[[], datetime]) -> Iterator[tuple[str, StartTry]]:
