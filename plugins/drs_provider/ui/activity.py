@@ -76,7 +76,7 @@ def _of_wave(wave: WaveState, around: Surroundings) -> Iterator[str]:
         phase = around.phases.get(wave.name)
         servers = plural(len(wave.servers or ()), "server")
         if is_starting(wave):
-            yield f"wave {wave.name}: starts its instances, {phase}"
+            yield f"wave {wave.name}: starts its instances" + (f", {phase}" if phase else "")
             return
         yield f"wave {wave.name}: DRS launches {servers}" + (f", {phase}" if phase else "")
     elif wave.status is WaveStatus.COPYING:

@@ -302,6 +302,8 @@ def _phases(
             if said := phases_in_words(server.event for server in wave.servers or () if server.event):
                 found[wave.name] = said
                 continue
+            if is_starting(wave):
+                continue  # who watches it says how far they are as soon as it looks
             if wave.servers and not wave.counts.get(ServerStatus.LAUNCHING):
                 continue  # all of them are launched or failed, or wait for their turn
             jobs = left.jobs(outlines[wave.name].starts, outlines[wave.name].watch)

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.rules.run.handover import Launch, LaunchedJob, LaunchPhases, PreflightResult
+from drs_provider.rules.run.handover import (
+    HandedOver,
+    InstanceStart,
+    Launch,
+    LaunchedJob,
+    LaunchPhases,
+    PreflightResult,
+)
 from drs_provider.rules.run.handover.launch_phases import phases_of
 from drs_provider.rules.run.state import TaskSnapshot
 from drs_provider.ui.board import board_of
@@ -94,6 +101,15 @@ def test_a_wave_that_is_delayed_says_so():
 
     assert waves["web"].status == "delayed"
     assert waves["web"].waits == "2 instances to be started when the delay of the plan is over"
+
+
+def test_a_wave_whose_instances_were_just_asked_to_start_does_not_guess_what_drs_does():
+    starts = {"web.recovery_job": {"i-1": (InstanceStart(at=NOW),)}}
+    asked = {"db.recovery_job": HandedOver(launches={"web.start_recovery": launch("job-2", "web1")}, starts=starts)}
+    shown, waves = board({**UP, "web.start_recovery": "running"}, **asked)
+
+    assert (waves["web"].status, waves["web"].starts, waves["web"].phase) == ("launching", True, None)
+    assert "wave web: starts its instances" in shown.activity.now
 
 
 def booting(**events):

@@ -7,7 +7,7 @@ counts as not left. Whatever has to act on a document reads it for itself, and i
 from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from drs_provider.rules.launch.results import ServerResult
 from drs_provider.rules.purpose import launches_nothing
@@ -48,6 +48,9 @@ SomeDocument = TypeVar("SomeDocument", bound=Document)
 
 KnownDocuments: TypeAlias = MutableMapping[tuple[str, str, type[Document]], tuple[object, Document | None]]
 """Documents that were read before, by task, key and type, each with the very value that it was read from."""
+
+_HANDS: Final = (names.WATCH, names.PAUSE, names.DELAY, names.START)
+"""Kinds of tasks that start something for other tasks of a wave, or of the next one."""
 
 
 @dataclass
@@ -132,9 +135,17 @@ class LeftDocuments:
     @cached_property
     def _handed_over(self) -> Mapping[str, Launch]:
         """Give what tasks have launched of waves after them, by the tasks that start these."""
-        hands = (task for task in self.snapshot.tasks if names.does(task, names.WATCH, names.PAUSE, names.DELAY))
-        left = (self.of(task, HandedOver) for task in hands)
-        return {start: launch for each in left if each for start, launch in each.launches.items()}
+        return {start: launch for each in self._hands for start, launch in each.launches.items()}
+
+    @cached_property
+    def _hands(self) -> tuple[HandedOver, ...]:
+        """What tasks have started of waves, their own or the next ones, for the tasks that go on with them."""
+        left = (self.of(task, HandedOver) for task in self.snapshot.tasks if names.does(task, *_HANDS))
+        return tuple(each for each in left if each)
+
+    def has_started_instances(self, watch: str) -> bool:
+        """Tell whether EC2 was asked to start instances of a wave before the task that watches it has said so."""
+        return any(each.starts.get(watch) for each in self._hands)
 
     def jobs(self, starts: Iterable[str], watch: str | None) -> dict[str, LaunchedJob]:
         """Give the jobs of a wave by their ids, in the order in which they were started."""

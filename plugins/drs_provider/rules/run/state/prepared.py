@@ -17,7 +17,8 @@ _GATES: Final = {
 
 def is_starting(wave: WaveState) -> bool:
     """Tell whether a wave that launches has come to starting the instances that were launched stopped."""
-    return wave.status is WaveStatus.LAUNCHING and any(server.event in BOOTS for server in wave.servers or ())
+    boots = wave.instances_asked or any(server.event in BOOTS for server in wave.servers or ())
+    return wave.status is WaveStatus.LAUNCHING and boots
 
 
 def prepared_count(wave: WaveState) -> int:

@@ -47,6 +47,7 @@ class WaveState:
     :param servers: None before preflight has found them
     :param results_known: whether its job has left what became of every server
     :param goes_back: its servers are replicated to their origin
+    :param instances_asked: EC2 was asked to start instances that were launched stopped
     :param is_active: something of it is with a worker or a trigger, whatever its status says already
     :param has_begun: one of its start tasks was sent to a worker: it cannot be left out any more
     """
@@ -62,6 +63,7 @@ class WaveState:
     after: tuple[StepState, ...] = ()
     has_servers: bool = True
     goes_back: bool = False
+    instances_asked: bool = False
     results_known: bool = False
     is_active: bool = False
     has_begun: bool = False
@@ -194,6 +196,7 @@ class _Wave:
             after=self.after,
             has_servers=self.outline.has_servers,
             goes_back=self.copies,
+            instances_asked=self.outline.watch is not None and self.left.has_started_instances(self.outline.watch),
             results_known=self.results is not None,
             is_active=any(is_active(task.state) for task in chain),
             has_begun=any(was_sent(self.snapshot.task(task).state) for task in self.outline.starts)
