@@ -49,6 +49,8 @@ class StartWave(DrsStartRecoveryOperator):
     asked_before: Sequence[AskedBefore] = ()
     ahead_task_id: str = ""
     """What launches servers of the wave before its turn; empty: nothing does."""
+    relaunch_task_id: str = ""
+    """What launches those of them again whose launch has failed, before its turn; empty: nothing does."""
     PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
     IS_HANDED_OVER: ClassVar[bool] = True
     """Whether the task of a wave before may start it; not where a subclass launches under conditions of its own."""
@@ -235,7 +237,8 @@ class StartWave(DrsStartRecoveryOperator):
         handed = None if self.is_early else handed_over(self, context)
         if handed and (launch := handed.launches.get(self.task_id)):
             return launch
-        return pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
+        left = (pull_newest(context, task, Launch) for task in (self.relaunch_task_id, self.ahead_task_id) if task)
+        return next((launch for launch in left if launch is not None), None)
 
     def _is_handed_over(self, context: Context) -> bool:
         """Tell whether the task of a wave before this one has started it already."""
@@ -270,8 +273,9 @@ class StartWave(DrsStartRecoveryOperator):
             tags = request.own_tags(chunk=number, attempt=job.attempt)
             memory.keep_job(StartedJob(job_id=job.job_id, created_at=job.created_at, tags=tags, servers=job.servers))
         # What is gone since is launched again, by the next attempt; it keeps what the one before has launched.
-        is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, launch.attempt)
-        memory.begin(launch.attempt + is_gone)
+        newest = max([launch.attempt, *(job.attempt for job in there)])
+        is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, newest)
+        memory.begin(newest + 1 if is_gone else launch.attempt)
 
     def _remember_intents(self, context: Context) -> None:
         """Look for what another task was about to launch of this wave as if this one had been."""
