@@ -280,7 +280,17 @@ class WatchWave(LeavesTimes, NearEnd):
         if step.awaited and not is_over:
             self._show(context, step.phases, holder)
             self._wait_for_instances(settled, deadline, look_at=step.look_at, stopped_until=step.stopped_until)
+        self._leave_boots(context)
         return settled
+
+    def _leave_boots(self, context: Context) -> None:
+        """Leave for the report how long the wave's instances took to boot."""
+        from drs_provider.rules.run.handover import InstanceBoots, InstanceStarts
+        from drs_provider.services.store import load
+
+        known = load(self.rounds.store, InstanceStarts)
+        if known and known.max_tries == self.rounds.max_tries and (began := known.began_at):
+            leave(context["ti"], InstanceBoots(began_at=began, ended_at=max(began, clock.now())))
 
     def _show(self, context: Context, phases: Mapping[str, str], holder: Mapping[str, str]) -> None:
         """Leave for people how far the instances of the wave are while they boot."""

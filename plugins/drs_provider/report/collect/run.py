@@ -14,6 +14,7 @@ from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
     ActivityEvidence,
+    BootsEvidence,
     CleanupEvidence,
     EditedDocument,
     JobEvent,
@@ -35,6 +36,7 @@ from drs_provider.rules.run.handover import (
     EndedJob,
     EndedJobs,
     FinalSync,
+    InstanceBoots,
     InstanceChecks,
     LaterLaunches,
     Launch,
@@ -145,6 +147,11 @@ def _ready_at(shape: WaveShape, left: LeftDocuments) -> datetime | None:
     return times.ended_at if times else None
 
 
+def _boots(shape: WaveShape, left: LeftDocuments) -> BootsEvidence | None:
+    found = left.of(shape.watch_task, InstanceBoots) if shape.watch_task else None
+    return BootsEvidence(began_at=found.began_at, ended_at=found.ended_at) if found else None
+
+
 def _preflight(found: PreflightResult) -> PreflightEvidence:
     return PreflightEvidence(
         passed=found.passed,
@@ -168,6 +175,7 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
         state=state.status,
         state_reason=state.reason,
         ready_at=_ready_at(shape, left),
+        boots=_boots(shape, left),
         lost=_lost(state.name, preflight),
         quiesced=_quiesced(shape, left),
         passed_over=left.passed_over((*shape.chain,)),
