@@ -35,7 +35,14 @@ from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.run.handover import Launch, LaunchedJob, LaunchIntent, PreflightResult, PreflightServer
+    from drs_provider.rules.run.handover import (
+        HandedOver,
+        Launch,
+        LaunchedJob,
+        LaunchIntent,
+        PreflightResult,
+        PreflightServer,
+    )
 
 
 class StartWave(DrsStartRecoveryOperator):
@@ -241,15 +248,23 @@ class StartWave(DrsStartRecoveryOperator):
         return next((launch for launch in left if launch is not None), None)
 
     def _is_handed_over(self, context: Context) -> bool:
-        """Tell whether the task of a wave before this one has started it already."""
-        from drs_provider.rules.run.handover import LaunchAttempt
+        """Tell whether the task of a wave before this one has started it already, or may have."""
+        from drs_provider.rules.run.handover import Launch, LaunchAttempt
         from drs_provider.services.store import load
 
         known, handed = load(task_memory(context), LaunchAttempt), handed_over(self, context)
         launch = handed.launches.get(self.task_id) if handed else None
         if known is None and handed is not None and handed.intents.get(self.task_id):
             return True  # a job may exist of which no answer has told
-        return launch is not None and (known is None or known.attempt < launch.attempt)
+        if handed is None or launch is None or (known is not None and known.attempt >= launch.attempt):
+            return False
+        # That what was launched ahead was taken over begins nothing of the wave: its instances are stopped.
+        ahead = pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
+        again = pull_newest(context, self.relaunch_task_id, Launch) if self.relaunch_task_id else None
+        before = {job_id for left in (ahead, again) if left for job_id in left.job_ids}
+        return not before.issuperset(launch.job_ids) or any(
+            watch in handed.starts for watch in self.downstream_task_ids
+        )
 
     def _remember_ahead(self, context: Context) -> None:
         """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""
