@@ -14,7 +14,7 @@ from drs_provider import clock
 from drs_provider.dag.hand_over import BriefSleep, handed_over, start_prepared_here, why_not_early
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
-from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import cleaned_up, order_of, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
@@ -248,8 +248,8 @@ class StartWave(DrsStartRecoveryOperator):
         return next((launch for launch in left if launch is not None), None)
 
     def _is_handed_over(self, context: Context) -> bool:
-        """Tell whether the task of a wave before this one has started it already, or may have."""
-        from drs_provider.rules.run.handover import Launch, LaunchAttempt
+        """Tell whether the task of a wave before this one has started it already; for a skip, whether it runs."""
+        from drs_provider.rules.run.handover import LaunchAttempt
         from drs_provider.services.store import load
 
         known, handed = load(task_memory(context), LaunchAttempt), handed_over(self, context)
@@ -258,13 +258,16 @@ class StartWave(DrsStartRecoveryOperator):
             return True  # a job may exist of which no answer has told
         if handed is None or launch is None or (known is not None and known.attempt >= launch.attempt):
             return False
-        # That what was launched ahead was taken over begins nothing of the wave: its instances are stopped.
-        ahead = pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
-        again = pull_newest(context, self.relaunch_task_id, Launch) if self.relaunch_task_id else None
-        before = {job_id for left in (ahead, again) if left for job_id in left.job_ids}
-        return not before.issuperset(launch.job_ids) or any(
-            watch in handed.starts for watch in self.downstream_task_ids
-        )
+        order = order_of(context)
+        return not (order and order.kind == "skip") or self._is_begun(context, handed, launch)
+
+    def _is_begun(self, context: Context, handed: "HandedOver", launch: "Launch") -> bool:
+        """Tell whether anything of the wave began with that: its instances that were launched ahead are stopped."""
+        from drs_provider.rules.run.handover import Launch
+
+        left = (pull_newest(context, task, Launch) for task in (self.ahead_task_id, self.relaunch_task_id) if task)
+        before = {job_id for each in left if each for job_id in each.job_ids}
+        return not before.issuperset(launch.job_ids) or any(task in handed.starts for task in self.downstream_task_ids)
 
     def _remember_ahead(self, context: Context) -> None:
         """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""
