@@ -44,14 +44,15 @@ def verdict(report: Mapping[str, Any], speed: float) -> list[str]:
 
 
 def at_real_speed(report: Mapping[str, Any], speed: float) -> timedelta | None:
-    """Stretch the time that DRS's jobs took back to its real length; orchestration's own time stays.
+    """Stretch the time that DRS's jobs and the boots took back to its real length; orchestration's own time stays.
 
     None when the run did not get every server there: there is no recovery time then.
     """
     path = report["critical_path"]
     if report["objectives"]["rto"]["measured_seconds"] is None or path["jobs_seconds"] is None:
         return None
-    return timedelta(seconds=path["jobs_seconds"] * speed + path["overhead_seconds"])
+    simulated = path["jobs_seconds"] + (path.get("boots_seconds") or 0.0)
+    return timedelta(seconds=simulated * speed + path["overhead_seconds"])
 
 
 def _objective(result: Mapping[str, Any]) -> str:

@@ -67,13 +67,20 @@ def fewer_clients() -> Iterator[None]:
     create = Session.create_client
 
     def create_client(session: Session, service: str, *args: Any, **kwargs: Any) -> Any:
-        place = (service, args, *(f"{name}={value}" for name, value in sorted(kwargs.items()) if name != "config"))
+        named = (f"{name}={value}" for name, value in sorted(kwargs.items()) if name != "config")
+        place = (service, args, _who(session), *named)
         if place not in made:
             made[place] = create(session, service, *args, **kwargs)
         return made[place]
 
     with replaced(Session, "create_client", create_client):
         yield
+
+
+def _who(session: Session) -> object:
+    """Tell sessions of other accounts apart: of an assumed role every session is another."""
+    found = session.get_credentials()
+    return found if found is None or found.method.startswith("sts") else found.access_key
 
 
 @fewer_clients()

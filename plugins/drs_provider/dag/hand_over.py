@@ -123,7 +123,7 @@ def hand_over(task: BaseOperator, context: Context) -> None:
 
 
 def why_not_early(context: Context, wave: str) -> str | None:
-    """Say why a wave that is being handed over is started no further: by an order that came meanwhile."""
+    """Say why a wave that is being handed over is started no further: by an order that came meanwhile, or a pause."""
     from drs_provider.rules.run.handover import LeftToItself
     from drs_provider.services.store import load
 
@@ -131,7 +131,9 @@ def why_not_early(context: Context, wave: str) -> str | None:
     if order := order_of(itself):
         return order.message
     kept = load(task_memory(itself), LeftToItself)
-    return f"wave {wave} is left to itself" if kept and wave in kept.waves else None
+    if kept and wave in kept.waves:
+        return f"wave {wave} is left to itself"
+    return "the plan is paused" if is_dag_paused(context["ti"].dag_id) else None
 
 
 def get_ready(task: BaseOperator) -> None:
@@ -224,10 +226,22 @@ def _start_now(starts: "Sequence[WaveStart]", context: Context, handed: "HandedO
             launches[start.task_id] = launch
             handed = _leave(context, handed.model_copy(update={"launches": {**handed.launches, **launches}}))
     watch = _watch_of(starts[0])
-    if watch is not None and launches.keys() == {*watch.start_task_ids} and not why_not_early(context, starts[0].wave):
-        handed = _start_instances(watch, context, launches, handed)
+    if watch is None or launches.keys() != {*watch.start_task_ids} or _is_held(starts[0], context):
+        return handed
+    handed = _start_instances(watch, context, launches, handed)
     starts[0].log.info("Wave %s was started from here, in %.1f s", starts[0].wave, time.monotonic() - began)
     return handed
+
+
+def _is_held(start: "WaveStart", context: Context) -> bool:
+    """Tell whether the instances of a wave are left to its own tasks; also where nobody knows of an order."""
+    try:
+        why = why_not_early(context, start.wave)
+    except Exception as error:  # noqa: BLE001  (the wave has its own tasks, and this one has passed)
+        why = str(error)
+    if why:
+        start.log.info("The instances of wave %s are left to its own tasks: %s", start.wave, why)
+    return why is not None
 
 
 def _left_begun(start: "WaveStart", here: Context, context: Context, handed: "HandedOver") -> "HandedOver":
@@ -256,6 +270,8 @@ def _start_instances(
 
     here = on_behalf_of(context, watch.task_id)
     try:
+        # Before the first: from now on the wave may have begun, whatever becomes of this task.
+        leave(context["ti"], handed.model_copy(update={"starts": {watch.task_id: {}, **handed.starts}}))
         started = watch.start_first(here, launches)
         if asked := load(task_memory(here), InstanceStarts):
             handed = handed.model_copy(update={"starts": {**handed.starts, watch.task_id: dict(asked.instances)}})

@@ -202,10 +202,15 @@ def _path(prediction: Prediction, page: Page) -> Iterator[str]:
     if prediction.critical_path:
         yield from page.wrapped(" -> ".join(prediction.critical_path), "Critical path  ")
         yield from page.wrapped(
-            f"{duration(prediction.drs_seconds)} in DRS jobs, {duration(prediction.waited_seconds)} waited on purpose, "
+            f"{duration(prediction.drs_seconds)} in DRS jobs, {_boots(prediction)}"
+            f"{duration(prediction.waited_seconds)} waited on purpose, "
             f"{duration(prediction.orchestration_seconds)} between them",
             " " * 15,
         )
+
+
+def _boots(prediction: Prediction) -> str:
+    return f"{duration(prediction.boots_seconds)} in boots, " if prediction.boots_seconds else ""
 
 
 def _quotas(prediction: Prediction) -> Iterator[str]:

@@ -139,6 +139,7 @@ class Prediction:
     rpo: Objective
     critical_path: tuple[str, ...]
     drs_seconds: float
+    boots_seconds: float
     waited_seconds: float
     orchestration_seconds: float
     margin_seconds: float
@@ -209,6 +210,7 @@ def predict(left: RunRecord) -> Prediction:
         rpo=rpo,
         critical_path=path.waves,
         drs_seconds=path.jobs_seconds or 0.0,
+        boots_seconds=path.boots_seconds or 0.0,
         waited_seconds=path.waited_seconds or 0.0,
         orchestration_seconds=path.overhead_seconds or 0.0,
         margin_seconds=MARGIN * (path.overhead_seconds or 0.0),

@@ -18,7 +18,7 @@ def critical_path_of(
     Time that the plan itself let pass before these waves (``waits``) is no overhead.
     Waves without a recorded start and end take no part: they were not launched, or their jobs never ended.
     """
-    ended = {wave.name: wave for wave in waves if wave.started_at and wave.ended_at}
+    ended = {wave.name: wave for wave in waves if wave.started_at and _ended_at(wave)}
     names = _chain(ended, run_started_at)
     if not names:
         return CriticalPath()
@@ -26,17 +26,19 @@ def critical_path_of(
     intervals = [
         (job.created_at, job.ended_at) for wave in on_path for job in wave.jobs if job.created_at and job.ended_at
     ]
-    last_end = max(end for _, end in intervals)
+    boots = [(wave.boots.began_at, wave.boots.ended_at) for wave in on_path if wave.boots]
+    last_end = max(end for _, end in (*intervals, *boots))
     elapsed = (last_end - run_started_at).total_seconds()
-    jobs = covered(intervals)
+    jobs, busy = covered(intervals), covered([*intervals, *boots])
     meant = [wait for wait in waits if wait.wave is None or wait.wave in names]
     steps = _cut([span for wave in on_path for span in _steps(wave)], run_started_at, last_end)
-    waited = covered([*intervals, *steps, *_clipped(meant, run_started_at, last_end)]) - jobs
-    overhead = max(0.0, elapsed - jobs - waited)
+    waited = covered([*intervals, *boots, *steps, *_clipped(meant, run_started_at, last_end)]) - busy
+    overhead = max(0.0, elapsed - busy - waited)
     return CriticalPath(
         waves=names,
         elapsed_seconds=elapsed,
         jobs_seconds=jobs,
+        boots_seconds=busy - jobs,
         overhead_seconds=overhead,
         overhead_share=overhead / elapsed if elapsed > 0 else None,
         waited_seconds=waited,
@@ -46,7 +48,7 @@ def critical_path_of(
 def _chain(ended: Mapping[str, WaveReport], run_started_at: datetime) -> tuple[str, ...]:
     """Weigh every wave with the time that it added after the waves above it: its dead time counts with its jobs."""
     above = {name: [other for other in wave.depends_on if other in ended] for name, wave in ended.items()}
-    ends = {name: wave.ended_at for name, wave in ended.items() if wave.ended_at}
+    ends = {name: at for name, wave in ended.items() if (at := _ended_at(wave))}
     added = {name: ends[name] - max((ends[other] for other in above[name]), default=run_started_at) for name in ended}
     return critical_path(above, added)
 
@@ -61,25 +63,38 @@ def dead_times_of(waves: Sequence[WaveReport], waits: Sequence[WaitEvidence] = (
     found = []
     for wave in waves:
         upstream = [by_name[name] for name in wave.depends_on if name in by_name and by_name[name].jobs]
-        ended = [(above.ended_at, above.name) for above in upstream if above.ended_at]
-        if wave.started_at is None or not upstream or len(ended) != len(upstream):
+        ended = [(at, above.name) for above in upstream if (at := _ended_at(above))]
+        began = _began_at(wave)
+        if began is None or not upstream or len(ended) != len(upstream):
             continue
         last_end, last_name = max(ended)
-        gap = max(0.0, (wave.started_at - last_end).total_seconds())
+        gap = max(0.0, (began - last_end).total_seconds())
         steps = [span for other in (*upstream, wave) for span in _steps(other)]
-        meant = _clipped([wait for wait in waits if wait.wave == wave.name], last_end, wave.started_at)
-        waited = covered([*meant, *_cut(steps, last_end, wave.started_at)])
+        meant = _clipped([wait for wait in waits if wait.wave == wave.name], last_end, began)
+        waited = covered([*meant, *_cut(steps, last_end, began)])
         found.append(
             DeadTime(
                 wave=wave.name,
                 after=last_name,
                 seconds=max(0.0, gap - waited),
                 from_at=last_end,
-                to_at=wave.started_at,
+                to_at=began,
                 waited_seconds=waited,
             )
         )
     return tuple(found)
+
+
+def _began_at(wave: WaveReport) -> datetime | None:
+    """Return when the wave's turn had come: its first job, or its first start of what was launched ahead of it."""
+    return wave.boots.began_at if wave.boots else wave.started_at
+
+
+def _ended_at(wave: WaveReport) -> datetime | None:
+    """Return when the last of its jobs had ended, and the last of its boots."""
+    if wave.boots and wave.ended_at:
+        return max(wave.ended_at, wave.boots.ended_at)
+    return wave.ended_at
 
 
 def _clipped(waits: Sequence[WaitEvidence], begin: datetime, end: datetime) -> list[Interval]:

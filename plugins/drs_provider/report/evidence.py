@@ -294,6 +294,13 @@ class Quiesced(EvidencePart):
     doubts: tuple[str, ...] = ()
 
 
+class BootsEvidence(EvidencePart):
+    """When a wave has started instances that were launched stopped, and when the last of them was up, or given up."""
+
+    began_at: AwareDatetime
+    ended_at: AwareDatetime
+
+
 class WaveEvidence(EvidencePart):
     """One wave of the plan and everything that it launched."""
 
@@ -306,6 +313,8 @@ class WaveEvidence(EvidencePart):
     state_reason: str | None = None
     ready_at: AwareDatetime | None = None
     """When its launch was over: every server as ready as the plan asks for, or given up."""
+    boots: BootsEvidence | None = None
+    """When its instances booted that were launched ahead of its turn; None: it has started none."""
     lost: tuple[str, ...] = ()
     """What of it is lost with accounts and Regions that do not answer, in words."""
     quiesced: Quiesced | None = None

@@ -69,11 +69,12 @@ class _Scale:
 
 
 def draw(report: RunReport) -> Gantt:
-    """Lay out every wave that has a job. The axis runs from the run's start to the end of its last job."""
+    """Lay out every wave that has a job. The axis runs from the run's start to the end of its last job or boot."""
     jobs = [job for wave in report.waves for job in wave.jobs if job.created_at]
     if not jobs:
         return Gantt(height=0, rows=(), ticks=())
-    scale = _Scale(report.run.started_at, max(job.ended_at or report.finished_at for job in jobs))
+    boots = [wave.boots.ended_at for wave in report.waves if wave.boots]
+    scale = _Scale(report.run.started_at, max([*(job.ended_at or report.finished_at for job in jobs), *boots]))
     dead = {gap.wave: gap for gap in report.dead_times}
     rows, top = [], _AXIS
     for wave in report.waves:
@@ -98,10 +99,17 @@ def _row(
         title = f"{job.job_id}: {plural(len(job.servers), 'server')}, {clock_words(job.created_at)} to {ending}"
         width = max(scale.at(end) - left, 0.3)
         bars.append(Bar(left, round(width, 3), top + _LABEL + lane * _LANE, title, is_open=job.ended_at is None))
+    if wave.boots:
+        left = scale.at(wave.boots.began_at)
+        width = max(scale.at(wave.boots.ended_at) - left, 0.3)
+        lane = _free_lane(lanes, wave.boots.began_at, wave.boots.ended_at)
+        title = f"boots, {clock_words(wave.boots.began_at)} to {clock_words(wave.boots.ended_at)}"
+        bars.append(Bar(left, round(width, 3), top + _LABEL + lane * _LANE, title))
     gap = None
     if dead is not None and dead.seconds > 0:
         left = scale.at(dead.from_at)
-        title = f"{duration(dead.seconds)} from the end of {dead.after} to the first job of {wave.name}"
+        first = "start" if wave.boots else "job"
+        title = f"{duration(dead.seconds)} from the end of {dead.after} to the first {first} of {wave.name}"
         gap = Bar(left, round(max(scale.at(dead.to_at) - left, 0.4), 3), top + _LABEL, title)
     launched = sum(server.status == ServerStatus.LAUNCHED for server in wave.servers)
     note = f"{launched} of {plural(len(wave.servers), 'server')} · {duration(wave.duration_seconds)}"

@@ -116,6 +116,7 @@ def _wave(wave: WaveEvidence, run_started_at: datetime) -> WaveReport:
         ended_at=ended_at,
         duration_seconds=_seconds(started_at, ended_at),
         ready_at=wave.ready_at,
+        boots=wave.boots,
         quiesced=wave.quiesced,
         rto_seconds=_service_seconds(wave, expected, run_started_at),
         last_launched_seconds=worst([server.rto_seconds for server in expected]),

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from drs_provider.report.evidence import (
+    BootsEvidence,
     CommitFacts,
     DrillFacts,
     EditedDocument,
@@ -195,6 +196,7 @@ class WaveReport(ReportPart):
     ended_at: AwareDatetime | None = None
     duration_seconds: float | None = None
     ready_at: AwareDatetime | None = None
+    boots: BootsEvidence | None = None
     quiesced: Quiesced | None = None
     rto_seconds: float | None = None
     last_launched_seconds: float | None = None
@@ -206,7 +208,10 @@ class WaveReport(ReportPart):
 
 
 class DeadTime(ReportPart):
-    """Time between the end of the last job that a wave waited for (``after``) and the creation of its first job."""
+    """Time between the end of the last job that a wave waited for (``after``) and the creation of its first job.
+
+    Where instances were launched ahead: until the first of them was started, and from when the last one was up.
+    """
 
     wave: str
     after: str
@@ -220,13 +225,15 @@ class DeadTime(ReportPart):
 class CriticalPath(ReportPart):
     """The chain of waves that decided how long the run took.
 
-    ``overhead_share`` is the share of ``elapsed_seconds`` (run start to the end of the path's last job) in which
-    none of the path's DRS jobs was running.
+    ``overhead_share`` is the share of ``elapsed_seconds`` (run start to the end of the path's last job or boot) in
+    which none of the path's DRS jobs was running, and nothing booted that was launched ahead.
     """
 
     waves: tuple[str, ...] = ()
     elapsed_seconds: float | None = None
     jobs_seconds: float | None = None
+    boots_seconds: float | None = None
+    """In which instances booted that were launched ahead, while no job ran; None: not measured."""
     overhead_seconds: float | None = None
     overhead_share: float | None = None
     waited_seconds: float | None = None
@@ -239,6 +246,7 @@ TimeKind = Literal[
     "network",
     "settings",
     "jobs",
+    "boots",
     "readiness",
     "steps",
     "people",
@@ -249,7 +257,8 @@ TimeKind = Literal[
 """What went on in a run.
 
 ``people``: pauses, approval steps, and a drill that is kept for them. ``readiness``: from the end of a job until its
-servers are as ready as the plan asks for. ``orchestration``: Airflow's own time, and everything else.
+servers are as ready as the plan asks for. ``boots``: of instances that were launched ahead, from the first start in
+their wave until the last of them is up. ``orchestration``: Airflow's own time, and everything else.
 """
 
 

@@ -15,6 +15,7 @@ _REST: Final[TimeKind] = "orchestration"
 
 _RANKS: Final[tuple[TimeKind, ...]] = (
     "jobs",
+    "boots",
     "readiness",
     "steps",
     "network",
@@ -78,14 +79,19 @@ def _spans(evidence: RunEvidence) -> Iterator[Span]:
 
 
 def _of_wave(wave: WaveEvidence) -> Iterator[Span]:
-    """Give its jobs, and the wait until their servers are ready; a job without a recorded end ends with its wave."""
+    """Give its jobs, and the wait until their servers are ready; a job without a recorded end ends with its wave.
+
+    What was launched ahead waits for its turn then, and boots in it: only that is the wave's.
+    """
     ends = []
     for job in wave.jobs:
         ended = job.ended_at or wave.ready_at
         if job.created_at and ended:
             yield "jobs", job.created_at, ended
             ends.append(ended)
-    if wave.ready_at and ends:
+    if wave.boots:
+        yield "boots", wave.boots.began_at, wave.boots.ended_at
+    elif wave.ready_at and ends:
         yield "readiness", max(ends), wave.ready_at
 
 

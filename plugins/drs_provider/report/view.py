@@ -49,6 +49,7 @@ _KINDS: dict[TimeKind, str] = {
     "network": "drill network",
     "settings": "launch settings",
     "jobs": "DRS jobs",
+    "boots": "boots of what was launched ahead",
     "readiness": "until the servers were ready",
     "steps": "steps",
     "people": "pauses and people",

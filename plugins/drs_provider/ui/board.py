@@ -29,7 +29,7 @@ from drs_provider.rules.run.state import (
     outline_of_edges,
     state_of,
 )
-from drs_provider.rules.run.state.prepared import is_starting, prepared_count, why_it_waits
+from drs_provider.rules.run.state.prepared import is_starting, launched_again, prepared_count, why_it_waits
 from drs_provider.rules.run.timing import JOB_DURATION
 from drs_provider.ui.activity import BoardActivity, Surroundings, activity_of
 from drs_provider.ui.forecast import (
@@ -322,13 +322,15 @@ def _ahead_phase(
     """
     if not prepared_count(wave) or wave.status.is_over or wave.status is WaveStatus.LAUNCHING:
         return None
-    created = [job.created_at for job in left.jobs(outline.aheads, None).values() if job.created_at]
+    jobs = left.jobs(outline.before_turn, None).values()
+    created = [job.created_at for job in jobs if job.created_at]
     if not created:
         return None
-    age = now - max(created)
+    age, again = now - max(created), launched_again(jobs)
+    words = f", {again} of them launched again" if again else ""
     if age < JOB_DURATION:
-        return f"probably {forecast.phase(wave.name, age)}"
-    return "probably launched, and stopped"
+        return f"probably {forecast.phase(wave.name, age)}{words}"
+    return f"probably launched, and stopped{words}"
 
 
 def _rto(run: RunData, so_far: RunSoFar, forecasts: Forecasts, now: datetime) -> BoardRto | None:

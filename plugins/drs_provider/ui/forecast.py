@@ -125,7 +125,7 @@ def run_so_far(state: RunState, snapshot: RunSnapshot, left: LeftDocuments) -> R
     ahead: dict[str, Sequence[LaunchedJob]] = {}
     in_turn = []
     for wave in snapshot.outline.waves:
-        ahead[wave.name] = tuple(left.jobs(wave.aheads, None).values())
+        ahead[wave.name] = tuple(left.jobs(wave.before_turn, None).values())
         phases = {snapshot.phase(task) for task in wave.aheads}
         if not ahead[wave.name] and not phases & {TaskPhase.WAITING, TaskPhase.UNDER_WAY, TaskPhase.ASKS}:
             in_turn.append(wave.name)

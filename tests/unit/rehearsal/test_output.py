@@ -31,6 +31,7 @@ GOOD = Prediction(
     rto=Objective(2700.0, 1140.2, "met"),
     rpo=Objective(300.0, 2.0, "met"),
     critical_path=("database", "web"),
+    boots_seconds=0.0,
     drs_seconds=1100.0,
     waited_seconds=30.0,
     orchestration_seconds=10.2,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from drs_provider.formatting import instant_words
 from drs_provider.report.evidence import (
+    BootsEvidence,
     DrillFacts,
     JobEvent,
     JobEvidence,
@@ -230,6 +231,7 @@ def test_a_run_with_nothing_recorded_has_no_figure_at_all():
         "waves": (),
         "elapsed_seconds": None,
         "jobs_seconds": None,
+        "boots_seconds": None,
         "overhead_seconds": None,
         "overhead_share": None,
         "waited_seconds": None,
@@ -297,6 +299,7 @@ def test_the_critical_path_is_the_chain_that_ended_last_and_its_overhead_lies_ou
         "waves": ("database", "application"),
         "elapsed_seconds": 1000,
         "jobs_seconds": 985,
+        "boots_seconds": 0,
         "overhead_seconds": 15,
         "overhead_share": 0.015,
         "waited_seconds": 0,
@@ -327,6 +330,7 @@ def test_what_the_plan_itself_let_pass_is_neither_dead_time_nor_overhead():
     assert report.critical_path.model_dump(exclude={"waves"}) == {
         "elapsed_seconds": 1000,
         "jobs_seconds": 585,
+        "boots_seconds": 0,
         "overhead_seconds": 15,
         "overhead_share": 0.015,
         "waited_seconds": 400,
@@ -335,6 +339,43 @@ def test_what_the_plan_itself_let_pass_is_neither_dead_time_nor_overhead():
         "pause requested",
         "pause continued by ann",
     ]
+
+
+def ahead(wave, began, ended):
+    return wave.model_copy(update={"boots": BootsEvidence(began_at=at(began), ended_at=at(ended))})
+
+
+def test_where_everything_is_launched_ahead_boots_are_no_overhead_and_the_time_between_them_is_dead():
+    first, second, beside = a_chain(
+        ("database", 10, 500, []), ("application", 10, 510, ["database"]), ("reports", 10, 505, [])
+    )
+    waves = (ahead(first, 502, 540), ahead(second, 541, 600), ahead(beside, 506, 530))
+
+    report = measure(a_run(waves))
+
+    assert report.critical_path.model_dump() == {
+        "waves": ("database", "application"),
+        "elapsed_seconds": 600,
+        "jobs_seconds": 500,
+        "boots_seconds": 30 + 59,
+        "overhead_seconds": 10 + 1,
+        "overhead_share": 11 / 600,
+        "waited_seconds": 0,
+    }
+    (gap,) = report.dead_times
+    assert (gap.wave, gap.after, gap.seconds) == ("application", "database", 1)
+    assert {"jobs": 500, "boots": 89}.items() <= {share.kind: share.seconds for share in report.time_shares}.items()
+
+
+def test_what_the_plan_lets_pass_before_a_wave_that_was_launched_ahead_is_not_dead():
+    first, second = a_chain(("database", 10, 500, []), ("application", 10, 510, ["database"]))
+    waves = (ahead(first, 500, 540), ahead(second, 642, 700))
+
+    report = measure(a_run(waves, waits=(a_wait("delay", "application", 541, 641, "over"),)))
+
+    (gap,) = report.dead_times
+    assert (gap.seconds, gap.waited_seconds) == (2, 100)
+    assert (report.critical_path.overhead_seconds, report.critical_path.waited_seconds) == (10 + 2, 100)
 
 
 def test_a_pinned_server_lost_what_came_after_its_point_and_not_the_lag_of_now_besides():

@@ -21,6 +21,7 @@ UPSTREAM = {
     "preflight.check": frozenset(),
     "db.launch_ahead": frozenset({"preflight.check"}),
     "web.launch_ahead": frozenset({"preflight.check", "db.launch_ahead"}),
+    "web.relaunch_ahead": frozenset({"web.launch_ahead"}),
     "db.start_recovery": frozenset({"db.launch_ahead"}),
     "db.recovery_job": frozenset({"db.start_recovery"}),
     "web.delay": frozenset({"db.recovery_job"}),
@@ -94,6 +95,16 @@ def test_a_wave_that_waits_says_what_is_launched_ahead_of_it_and_for_whom_it_wai
     assert waves["web"].waits == "2 instances to be started when wave db is done, which is launching"
     assert f"wave web: 2 servers launched ahead, {phase}" in shown.activity.now
     assert waves["db"].waits is None
+
+
+def test_a_wave_that_waits_says_how_many_were_launched_again_ahead():
+    first, again = launch("job-2", "web1", "web2", ago=timedelta(minutes=12)).jobs, launch("job-3", "web2").jobs
+    relaunched = {"web.relaunch_ahead": Launch(jobs=(*first, *again))}
+    shown, waves = board({**LAUNCHING, "web.relaunch_ahead": "deferred"}, **relaunched)
+
+    assert waves["web"].counts == {"prepared": 2}
+    assert waves["web"].phase == "probably converting, 1 of them launched again"
+    assert "wave web: 2 servers launched ahead, probably converting, 1 of them launched again" in shown.activity.now
 
 
 def test_a_wave_that_is_delayed_says_so():

@@ -29,7 +29,7 @@ from drs_provider.rules.run.handover import (
     Superseded,
     Untagged,
 )
-from drs_provider.rules.run.names import LAUNCH_AHEAD, PREFLIGHT_TASK, does
+from drs_provider.rules.run.names import LAUNCH_AHEAD, PREFLIGHT_TASK, RELAUNCH_AHEAD, does
 from drs_provider.services.signed import leave, pull, sealed
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class KeepDrill(HITLOperator):
         preflight = _read(context, PREFLIGHT_TASK, PreflightResult)
         waves = tuple(wave for wave in preflight.waves if wave in self.watch_task_ids) if preflight else ()
         # What launches ahead of the waves is not cleared with them, and may have obeyed what was taken back since.
-        in_turn = [task for task in self.start_task_ids if not does(task, LAUNCH_AHEAD)]
+        in_turn = [task for task in self.start_task_ids if not does(task, LAUNCH_AHEAD, RELAUNCH_AHEAD)]
         taken = (_read(context, task, Superseded) for task in in_turn)
         obeying = (*in_turn, *(self.watch_task_ids[wave] for wave in waves))
         reason = why_not_kept(

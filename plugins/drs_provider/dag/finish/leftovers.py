@@ -208,7 +208,7 @@ class LookOver(LeavesTimes, DrsOperator):
             if tasks is None or tasks.watch is None:
                 continue
             results += [result for result in left.results(tasks.watch) or () if result.server_id in mine]
-            jobs = left.jobs((*tasks.aheads, *tasks.starts), tasks.watch).values()
+            jobs = left.jobs((*tasks.before_turn, *tasks.starts), tasks.watch).values()
             known |= {job.job_id: job.servers for job in jobs if mine.intersection(job.servers)}
         return results, known
 

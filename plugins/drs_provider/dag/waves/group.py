@@ -113,6 +113,29 @@ def _launches_ahead(shape: RunShape) -> None:
                     trigger_rule=TriggerRule.NONE_FAILED,
                     **CHAIN,
                 )
+            if place.relaunch_task and place.ahead_task:
+                _relaunch(shape, wave, place)
+
+
+def _relaunch(shape: RunShape, wave: WaveShape, place: WaveTarget) -> None:
+    """Build what launches again before a wave's turn; no wave waits for it, so it is last in every queue."""
+    from drs_provider.dag.waves.relaunch_ahead import RelaunchAhead
+
+    RelaunchAhead(
+        task_id=str(place.relaunch_task),
+        task_display_name=place.titled(f"{wave_title(wave)}: launch again ahead"),
+        plan=shape.plan.name,
+        wave=wave.name,
+        digest=shape.digest,
+        retries_of_failed=wave.wave.retry_failed,
+        networks={str(place.target): place.network},
+        settings_task_ids={str(place.ahead_task): place.settings_task or ""},
+        start_task_ids=[str(place.ahead_task)],
+        turn_task_ids=wave.start_tasks,
+        timeout=wave.wave.timeout,
+        trigger_rule=TriggerRule.NONE_FAILED,
+        **_ASIDE,
+    )
 
 
 def aside_group(shape: RunShape, launches: Sequence[LaunchTasks]) -> None:
@@ -280,7 +303,7 @@ def _start(shape: RunShape, wave: WaveShape, place: WaveTarget, kinds: LaunchKin
         **CHAIN,
     )
     start.asked_before = wave.asked_before
-    start.ahead_task_id = place.ahead_task or ""
+    start.ahead_task_id, start.relaunch_task_id = place.ahead_task or "", place.relaunch_task or ""
     return start
 
 
@@ -295,6 +318,7 @@ def _watch(shape: RunShape, wave: WaveShape, task_id: str, kinds: LaunchKinds) -
         networks={str(target): number for target, number in shape.networks.items()},
         settings_task_ids={place.start_task: place.settings_task or "" for place in wave.targets},
         start_task_ids=wave.start_tasks,
+        relaunch_task_ids=wave.relaunch_tasks,
         timeout=wave.wave.timeout,
         ready=wave.wave.ready,
         tolerate=str(wave.wave.tolerate_failures),

@@ -81,15 +81,19 @@ class NearEnd(DrsRecoveryJobSensor):
 
     def _have_jobs_ended(self) -> bool:
         """Tell whether every job of the wave is known to have ended; what AWS does not answer is not known."""
+        return self._running_jobs() == set()
+
+    def _running_jobs(self) -> set[str] | None:
+        """Return the jobs of the wave that are not known to have ended; None: AWS does not answer."""
         from drs_provider.rules.launch.jobs import ENDED_STATUS
 
+        running: set[str] = set()
         for launch in self._launches():
             try:
                 jobs = self.hook_of(launch).jobs(launch.job_ids)
             except AwsError as error:
                 self.log.warning("Whether the jobs have ended is not known yet: %s", error)
                 self.__dict__["is_crowded"] = True  # an API that does not answer is not asked four times a second
-                return False
-            if {str(job["jobID"]) for job in jobs if job.get("status") == ENDED_STATUS} != {*launch.job_ids}:
-                return False
-        return True
+                return None
+            running |= {*launch.job_ids} - {str(job["jobID"]) for job in jobs if job.get("status") == ENDED_STATUS}
+        return running

@@ -14,7 +14,7 @@ from drs_provider import clock
 from drs_provider.dag.hand_over import BriefSleep, handed_over, start_prepared_here, why_not_early
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_people_agreed
-from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
+from drs_provider.dag.run_reader import cleaned_up, order_of, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.target_region import settle_region
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
@@ -35,7 +35,14 @@ from drs_provider.services.signed import leave
 
 if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
-    from drs_provider.rules.run.handover import Launch, LaunchedJob, LaunchIntent, PreflightResult, PreflightServer
+    from drs_provider.rules.run.handover import (
+        HandedOver,
+        Launch,
+        LaunchedJob,
+        LaunchIntent,
+        PreflightResult,
+        PreflightServer,
+    )
 
 
 class StartWave(DrsStartRecoveryOperator):
@@ -49,6 +56,8 @@ class StartWave(DrsStartRecoveryOperator):
     asked_before: Sequence[AskedBefore] = ()
     ahead_task_id: str = ""
     """What launches servers of the wave before its turn; empty: nothing does."""
+    relaunch_task_id: str = ""
+    """What launches those of them again whose launch has failed, before its turn; empty: nothing does."""
     PURPOSES: ClassVar[tuple[Purpose, ...]] = PURPOSES
     IS_HANDED_OVER: ClassVar[bool] = True
     """Whether the task of a wave before may start it; not where a subclass launches under conditions of its own."""
@@ -235,10 +244,11 @@ class StartWave(DrsStartRecoveryOperator):
         handed = None if self.is_early else handed_over(self, context)
         if handed and (launch := handed.launches.get(self.task_id)):
             return launch
-        return pull_newest(context, self.ahead_task_id, Launch) if self.ahead_task_id else None
+        left = (pull_newest(context, task, Launch) for task in (self.relaunch_task_id, self.ahead_task_id) if task)
+        return next((launch for launch in left if launch is not None), None)
 
     def _is_handed_over(self, context: Context) -> bool:
-        """Tell whether the task of a wave before this one has started it already."""
+        """Tell whether the task of a wave before this one has started it already; for a skip, whether it runs."""
         from drs_provider.rules.run.handover import LaunchAttempt
         from drs_provider.services.store import load
 
@@ -246,7 +256,18 @@ class StartWave(DrsStartRecoveryOperator):
         launch = handed.launches.get(self.task_id) if handed else None
         if known is None and handed is not None and handed.intents.get(self.task_id):
             return True  # a job may exist of which no answer has told
-        return launch is not None and (known is None or known.attempt < launch.attempt)
+        if handed is None or launch is None or (known is not None and known.attempt >= launch.attempt):
+            return False
+        order = order_of(context)
+        return not (order and order.kind == "skip") or self._is_begun(context, handed, launch)
+
+    def _is_begun(self, context: Context, handed: "HandedOver", launch: "Launch") -> bool:
+        """Tell whether anything of the wave began with that: its instances that were launched ahead are stopped."""
+        from drs_provider.rules.run.handover import Launch
+
+        left = (pull_newest(context, task, Launch) for task in (self.ahead_task_id, self.relaunch_task_id) if task)
+        before = {job_id for each in left if each for job_id in each.job_ids}
+        return not before.issuperset(launch.job_ids) or any(task in handed.starts for task in self.downstream_task_ids)
 
     def _remember_ahead(self, context: Context) -> None:
         """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""
@@ -270,8 +291,9 @@ class StartWave(DrsStartRecoveryOperator):
             tags = request.own_tags(chunk=number, attempt=job.attempt)
             memory.keep_job(StartedJob(job_id=job.job_id, created_at=job.created_at, tags=tags, servers=job.servers))
         # What is gone since is launched again, by the next attempt; it keeps what the one before has launched.
-        is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, launch.attempt)
-        memory.begin(launch.attempt + is_gone)
+        newest = max([launch.attempt, *(job.attempt for job in there)])
+        is_gone = len(there) < len(launch.jobs) or self._is_any_gone(there, newest)
+        memory.begin(newest + 1 if is_gone else launch.attempt)
 
     def _remember_intents(self, context: Context) -> None:
         """Look for what another task was about to launch of this wave as if this one had been."""

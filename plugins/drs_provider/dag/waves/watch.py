@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from drs_provider.hooks.launch_settings import LaunchSettingsHook
     from drs_provider.rules.launch.next_launch import Judge
     from drs_provider.rules.launch.results import Allows, LaunchMember, Ready, ServerResult
-    from drs_provider.rules.run.handover import Launch, RunOrder
+    from drs_provider.rules.run.handover import Launch, PreflightResult, RunOrder
     from drs_provider.services.launch.job_results import LaunchResults
     from drs_provider.services.launch.wave_rounds import NoRoom, WaveRounds
     from drs_provider.triggers.one_shot import Whose
@@ -66,12 +66,14 @@ class WatchWave(LeavesTimes, NearEnd):
         retries_of_failed: int = 0,
         networks: Mapping[str, int] | None = None,
         settings_task_ids: Mapping[str, str] | None = None,
+        relaunch_task_ids: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(jobs=(), **kwargs)
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.settings_task_ids = dict(settings_task_ids or {})
+        self.relaunch_task_ids = tuple(relaunch_task_ids)
         self.is_cut_short = self.is_astray = self.held_back = False
         self.passed_over: RunOrder | None = None
 
@@ -100,7 +102,7 @@ class WatchWave(LeavesTimes, NearEnd):
                 f"wave {self.wave}: what it had launched was cleaned up ({', '.join(gone)}). Clear its start task with "
                 "everything downstream to launch it again, or trigger a new run"
             )
-        store, preflight = task_memory(context), preflight_result(context, self.plan)
+        store, preflight = task_memory(context), self.preflight_of(context, launches)
         synced = wave_task(self.wave, FINAL_SYNC) if preflight.purpose.quiesces else None
         rounds = WaveRounds(
             plan=self.plan,
@@ -118,6 +120,7 @@ class WatchWave(LeavesTimes, NearEnd):
             max_tries=ti.max_tries,
             proven=proven_points(context, synced) if synced else {},
         )
+        self._remember_tries(context, rounds)
         # Past Airflow's guard of attributes set after the constructor: this belongs to one leg only.
         self.__dict__["rounds"] = rounds
         self.__dict__["whose"] = {
@@ -128,6 +131,20 @@ class WatchWave(LeavesTimes, NearEnd):
         }
         self.__dict__["passed_over"] = passed_over(context)
 
+    def preflight_of(self, context: Context, launches: "Mapping[str, Launch]") -> "PreflightResult":
+        """Return what preflight found, as far as this task launches it; for subclasses that do not launch all of it."""
+        return preflight_result(context, self.plan)
+
+    def _remember_tries(self, context: Context, rounds: "WaveRounds") -> None:
+        """Take what was launched again before the wave's turn for own tries: none of them is counted anew."""
+        from drs_provider.rules.run.handover import Tries
+        from drs_provider.services.store import load
+
+        if not self.relaunch_task_ids or load(rounds.store, Tries) is not None:
+            return  # of an earlier life of this task as well, which has them already
+        left = (pull_newest(context, task, Tries) for task in self.relaunch_task_ids)
+        rounds.remember_tries([tries for tries in left if tries is not None])
+
     def execute(self, context: Context) -> Any:
         """Wait for the jobs, unless a person lets the run go on past the failed wave: then judge what is there now.
 
@@ -137,10 +154,35 @@ class WatchWave(LeavesTimes, NearEnd):
             self.prepare(context)
             if self.passed_over is not None:
                 return self._judge(context, clock.now(), last_word=True)
-            if self.rounds.prepared and self._have_jobs_ended():
-                self._link_job(self._launches())
-                return self._judge(context, self._deadline(None))
+            if self.rounds.prepared:
+                running = self._running_jobs()
+                if running == set():
+                    self._link_job(self._launches())
+                    return self._judge(context, self._deadline(None))
+                self._start_beside_relaunches(context, running)
         return super().execute(context)
+
+    def _start_beside_relaunches(self, context: Context, running: Collection[str] | None) -> None:
+        """Start what is prepared already where all that still runs are launches of servers that had failed ahead.
+
+        As in a wave whose own turn launches them again. What cannot be started now is when these have ended.
+        """
+        if self._why_not_started(context) or self._plan_changed():
+            return
+        try:
+            self._start_there(running)
+        except DrsProviderError as error:
+            self.log.warning("What is prepared is started once the launches of the others have ended: %s", error)
+
+    def _start_there(self, running: Collection[str] | None) -> tuple[str, ...]:
+        """Start what is prepared by the jobs that have ended; nothing where one runs that launches nothing again."""
+        from drs_provider.services.launch.prepared_rounds import start_prepared
+
+        launches = self.rounds.beside_relaunches(running)
+        if not launches:
+            return ()
+        found = [self._find(launch, self._ready()) for launch in launches]
+        return start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=None).started
 
     def start_first(self, context: Context, launches: "Mapping[str, Launch]") -> tuple[str, ...]:
         """Start what was launched stopped and comes first in the boot order, from the task that launches the wave.
@@ -152,18 +194,14 @@ class WatchWave(LeavesTimes, NearEnd):
         :returns: servers whose instance was started
         :raises DrsProviderError: some may have been started
         """
-        from drs_provider.services.launch.prepared_rounds import start_prepared
-
         self.__dict__["is_early"] = True
         try:
             self._prepare(context, launches)
-            if not self.rounds.prepared or self._plan_changed() or not self._have_jobs_ended():
+            if not self.rounds.prepared or self._plan_changed():
                 return ()
-            found = [self._find(launch, self._ready()) for launch in self._launches()]
-            step = start_prepared(self.rounds, found, ready=self._ready(), allows=super()._tolerance(), order=None)
+            return self._start_there(self._running_jobs())
         finally:  # the same object runs the task itself where one process runs them all
             self.__dict__["is_early"] = False
-        return step.started
 
     def _remember_starts(self, context: Context) -> None:
         """Take the starts of instances for own ones that the tasks before have asked for."""
@@ -242,7 +280,17 @@ class WatchWave(LeavesTimes, NearEnd):
         if step.awaited and not is_over:
             self._show(context, step.phases, holder)
             self._wait_for_instances(settled, deadline, look_at=step.look_at, stopped_until=step.stopped_until)
+        self._leave_boots(context)
         return settled
+
+    def _leave_boots(self, context: Context) -> None:
+        """Leave for the report how long the wave's instances took to boot."""
+        from drs_provider.rules.run.handover import InstanceBoots, InstanceStarts
+        from drs_provider.services.store import load
+
+        known = load(self.rounds.store, InstanceStarts)
+        if known and known.max_tries == self.rounds.max_tries and (began := known.began_at):
+            leave(context["ti"], InstanceBoots(began_at=began, ended_at=max(began, clock.now())))
 
     def _show(self, context: Context, phases: Mapping[str, str], holder: Mapping[str, str]) -> None:
         """Leave for people how far the instances of the wave are while they boot."""

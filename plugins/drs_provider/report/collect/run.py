@@ -14,6 +14,7 @@ from drs_provider.report.collect.people import notifications_of, waits_of
 from drs_provider.report.collect.steps import plan_steps, wave_steps
 from drs_provider.report.evidence import (
     ActivityEvidence,
+    BootsEvidence,
     CleanupEvidence,
     EditedDocument,
     JobEvent,
@@ -35,6 +36,7 @@ from drs_provider.rules.run.handover import (
     EndedJob,
     EndedJobs,
     FinalSync,
+    InstanceBoots,
     InstanceChecks,
     LaterLaunches,
     Launch,
@@ -145,6 +147,11 @@ def _ready_at(shape: WaveShape, left: LeftDocuments) -> datetime | None:
     return times.ended_at if times else None
 
 
+def _boots(shape: WaveShape, left: LeftDocuments) -> BootsEvidence | None:
+    found = left.of(shape.watch_task, InstanceBoots) if shape.watch_task else None
+    return BootsEvidence(began_at=found.began_at, ended_at=found.ended_at) if found else None
+
+
 def _preflight(found: PreflightResult) -> PreflightEvidence:
     return PreflightEvidence(
         passed=found.passed,
@@ -168,6 +175,7 @@ def _wave(state: WaveState, shape: WaveShape, left: LeftDocuments, preflight: Pr
         state=state.status,
         state_reason=state.reason,
         ready_at=_ready_at(shape, left),
+        boots=_boots(shape, left),
         lost=_lost(state.name, preflight),
         quiesced=_quiesced(shape, left),
         passed_over=left.passed_over((*shape.chain,)),
@@ -194,7 +202,7 @@ def _launches(shape: WaveShape, left: LeftDocuments) -> Iterator[Launch]:
     started = [launch for task in shape.start_tasks if (launch := left.of(task, Launch))]
     known = {job_id for launch in started for job_id in launch.job_ids}
     yield from started
-    for task in shape.launch_ahead_tasks:
+    for task in shape.tasks_before_turn:
         launch = left.of(task, Launch)
         if launch and not known.intersection(launch.job_ids):
             yield launch
@@ -240,9 +248,10 @@ class _Servers:
         self.planned = {server.server_id: server for server in known}
         self.points = {server: point for launch in launches for server, point in launch.points.items()}
         self.results = {result.server_id: result for result in (left.results(watch) or () if watch else ())}
-        tries = left.of(watch, Tries) if watch else None
+        # What sees the wave through knows those of before its turn as well; one that was not reached has only these.
+        tries = [left.of(task, Tries) for task in (*shape.relaunch_tasks, watch) if task]
         checks = left.of(watch, InstanceChecks) if watch else None
-        self.tries = tries.servers if tries else {}
+        self.tries = {server: known for each in tries if each for server, known in each.servers.items()}
         self.checks = checks.servers if checks else {}
         synced = left.of(shape.sync_task, FinalSync) if shape.sync_task else None
         stopped = left.of(shape.stop_task, StoppedSources) if shape.stop_task else None

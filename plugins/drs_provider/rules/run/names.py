@@ -53,6 +53,8 @@ STOP_ORIGINALS: Final = "stop_originals"
 LAUNCH_SETTINGS: Final = "launch_settings"
 LAUNCH_AHEAD: Final = "launch_ahead"
 """Launches the servers of a wave before its turn, stopped."""
+RELAUNCH_AHEAD: Final = "relaunch_ahead"
+"""Launches those of them again, before its turn, whose launch has failed."""
 START: Final = "start_recovery"
 WATCH: Final = "recovery_job"
 TAG_INSTANCES: Final = "tag_instances"
@@ -76,6 +78,7 @@ WAVE_TASKS: Final = (
     STOP_ORIGINALS,
     LAUNCH_SETTINGS,
     LAUNCH_AHEAD,
+    RELAUNCH_AHEAD,
     START,
     WATCH,
     TAG_INSTANCES,
@@ -92,6 +95,7 @@ BESIDE_WAVE: Final = (
     DRILL_SERVERS,
     LAUNCH_SETTINGS,
     LAUNCH_AHEAD,
+    RELAUNCH_AHEAD,
     FINAL_SYNC,
     TAG_INSTANCES,
     NOTIFICATIONS,
@@ -166,6 +170,7 @@ _NUMBERED: Final = frozenset(
     {
         LAUNCH_SETTINGS,
         LAUNCH_AHEAD,
+        RELAUNCH_AHEAD,
         START,
         SERVERS,
         START_DRILL,

@@ -82,6 +82,7 @@ class WaveTarget:
     :param network: number of its drill network in the plan, from 1; 0: drills share production's network
     :param is_only: whether the wave launches nowhere else
     :param ahead_task: launches its servers before the wave's turn, stopped; None: the wave launches them itself
+    :param relaunch_task: launches those again, before its turn, whose launch ahead has failed; None: nothing does
     """
 
     target: Target
@@ -93,6 +94,7 @@ class WaveTarget:
     network: int
     is_only: bool = True
     ahead_task: str | None = None
+    relaunch_task: str | None = None
 
     def titled(self, what: str) -> str:
         """Say what a task does, and where, if there is more than one place."""
@@ -188,6 +190,19 @@ class WaveShape:
     def launch_ahead_tasks(self) -> tuple[str, ...]:
         """What launches its servers before its turn, stopped, one for each account and Region."""
         return tuple(target.ahead_task for target in self.targets if target.ahead_task)
+
+    @property
+    def relaunch_tasks(self) -> tuple[str, ...]:
+        """What launches servers again before its turn whose launch ahead has failed, one for each account and Region.
+
+        None where it tries nothing twice, or its turn comes at once: then it sees its launches through itself.
+        """
+        return tuple(target.relaunch_task for target in self.targets if target.relaunch_task)
+
+    @property
+    def tasks_before_turn(self) -> tuple[str, ...]:
+        """Everything that launches its servers before its turn."""
+        return (*self.launch_ahead_tasks, *self.relaunch_tasks)
 
     @cached_property
     def opening(self) -> tuple[str, ...]:
@@ -383,7 +398,7 @@ class RunShape:
     @property
     def launching_tasks(self) -> tuple[str, ...]:
         """Everything that launches, in its wave's turn or ahead of it: the jobs of a run are known from these."""
-        return tuple(task for wave in self.waves for task in (*wave.launch_ahead_tasks, *wave.start_tasks))
+        return tuple(task for wave in self.waves for task in (*wave.tasks_before_turn, *wave.start_tasks))
 
     @property
     def watch_tasks(self) -> Mapping[str, str]:
@@ -529,13 +544,14 @@ def _wave(
     migrates, stops = has_migrations(runnable.plan), runnable.plan.migration.stop_sources is not None
     before_launch = asked.of(wave, "after")
     is_ahead = is_launched_ahead(runnable.plan, wave)
+    is_awaited = bool(depends_on or wave.delay_before or wave.pause_before or wave.before)
     return WaveShape(
         wave=wave,
         groups=groups,
         depends_on=depends_on,
         targets=tuple(
             replace(
-                _wave_target(wave.name, target, number, groups, networks, is_ahead=is_ahead),
+                _wave_target(wave, target, number, groups, networks, is_ahead=is_ahead, is_awaited=is_awaited),
                 is_only=len(targets) == 1,
             )
             for number, target in enumerate(targets, start=1)
@@ -559,29 +575,36 @@ def _wave(
 
 
 def _wave_target(
-    wave: str,
+    wave: Wave,
     target: Target,
     number: int,
     groups: Sequence[ProtectionGroup],
     networks: Mapping[Target, int],
     *,
     is_ahead: bool,
+    is_awaited: bool,
 ) -> WaveTarget:
     here = [group for group in groups if target_of(group) == target]
     network = networks.get(target, 0)
     # A drill with a network of its own puts every server into it; what is launched ahead is launched stopped.
     says = any(settings != _NO_SETTINGS for group in here for settings in _settings_of(group))
     is_changed = network or is_ahead or says
+    is_relaunched = is_ahead and is_awaited and (wave.retry_failed or _has_fallback(here))
     return WaveTarget(
         target=target,
         number=number,
         groups=tuple(group.name for group in here),
-        start_task=names.wave_task(wave, names.START, number),
-        servers_task=names.wave_task(wave, names.SERVERS, number),
-        settings_task=names.wave_task(wave, names.LAUNCH_SETTINGS, number) if is_changed else None,
+        start_task=names.wave_task(wave.name, names.START, number),
+        servers_task=names.wave_task(wave.name, names.SERVERS, number),
+        settings_task=names.wave_task(wave.name, names.LAUNCH_SETTINGS, number) if is_changed else None,
         network=network,
-        ahead_task=names.wave_task(wave, names.LAUNCH_AHEAD, number) if is_ahead else None,
+        ahead_task=names.wave_task(wave.name, names.LAUNCH_AHEAD, number) if is_ahead else None,
+        relaunch_task=names.wave_task(wave.name, names.RELAUNCH_AHEAD, number) if is_relaunched else None,
     )
+
+
+def _has_fallback(groups: Sequence[ProtectionGroup]) -> bool:
+    return any(settings.fallback is not None for group in groups for settings in _settings_of(group))
 
 
 def _settings_of(group: ProtectionGroup) -> Iterator[LaunchSettings]:
@@ -743,6 +766,8 @@ def _in_wave(wave: WaveShape) -> Iterator[Edge]:
             yield place.ahead_task, place.start_task
             if place.settings_task:
                 yield place.settings_task, place.ahead_task
+            if place.relaunch_task:
+                yield place.ahead_task, place.relaunch_task
         if wave.watch_task:
             yield place.start_task, wave.watch_task
             yield wave.watch_task, place.servers_task
@@ -760,7 +785,7 @@ def _into_finish(shape: RunShape) -> Iterator[Edge]:
     for wave in shape.waves:
         is_long = len(wave.chain) > len(wave.start_tasks[:1]) + 1
         tagged = (wave.tag_instances_task,) if wave.tag_instances_task else ()
-        ahead = (*wave.ahead_tasks, *wave.launch_ahead_tasks)
+        ahead = (*wave.ahead_tasks, *wave.tasks_before_turn)
         tasks = (*wave.settings_tasks, *ahead, *(wave.chain if is_long else (wave.last_task,)), *tagged)
         # A plan of steps alone has nothing to clean up: its report waits for the waves then.
         yield from ((task, below) for task in tasks for below in first or [names.REPORT_TASK])

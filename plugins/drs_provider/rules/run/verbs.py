@@ -80,7 +80,7 @@ def cancelled_tasks(run: RunView) -> tuple[str, ...]:
     tasks: list[str] = []
     for wave in run.waves:
         outline = run.wave_outline(wave.name)
-        tasks += outline.aheads
+        tasks += outline.before_turn
         # A reversal that has begun obeys, too: it only follows what DRS copies.
         tasks += () if _has_ended(wave) else outline.reversals
         tasks += _steps(outline) if wave.has_begun else (*outline.starts, *_steps(outline))
@@ -313,7 +313,7 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
     goes_on = (f"; then {joined(later)}" if later else "; nothing comes after it") + _if_paused_yet(run)
     if failed and (not outline.starts or run.ended_as(outline.watch, "success")):
         steps = joined([step.name for step in wave.steps if _has_failed(step)])
-        return GoOn((*outline.aheads, *failed), failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
+        return GoOn((*outline.before_turn, *failed), failed, f"step {steps} of wave {wave.name} is left out{goes_on}")
     if _cuts_over(run):
         raise RunRefused(
             f"cannot continue past wave {wave.name}: what is after it would be protected from the origin while it "
@@ -323,11 +323,13 @@ def go_on_past(run: RunView, wave: WaveState) -> GoOn:
     begun = _launch(outline)
     if len(broken) < len(outline.starts) or wave.jobs:
         message = f"wave {wave.name} is left as it is, {wave.launched} of {len(wave.servers or ())} servers launched"
-        return GoOn(_once(*gates, *outline.aheads, *begun), (*gates, *(broken or begun[-1:])), f"{message}{goes_on}")
+        return GoOn(
+            _once(*gates, *outline.before_turn, *begun), (*gates, *(broken or begun[-1:])), f"{message}{goes_on}"
+        )
     before = tuple(step.task for step in outline.before)
     ahead = (task for task in before if task in failed)
     return GoOn(
-        _once(*gates, *outline.aheads, *before, *begun),
+        _once(*gates, *outline.before_turn, *before, *begun),
         (*gates, *ahead, *outline.starts),
         f"wave {wave.name} is left out: nothing of it is launched{goes_on}",
     )
@@ -430,7 +432,7 @@ def several(runs: Sequence[RunView]) -> str:
 
 
 def _ordered_of(outline: WaveOutline) -> tuple[str, ...]:
-    return (*outline.reversals, *outline.aheads, *outline.starts, *_steps(outline))
+    return (*outline.reversals, *outline.before_turn, *outline.starts, *_steps(outline))
 
 
 def _goes_back(run: RunView) -> bool:

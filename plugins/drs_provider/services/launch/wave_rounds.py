@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -202,6 +202,21 @@ class WaveRounds:
             for launched in started
         )
 
+    def beside_relaunches(self, running: Collection[str] | None) -> tuple[Launch, ...]:
+        """Return what is watched without jobs that run, where each of these launches servers again that had failed.
+
+        :param running: the jobs that are not known to have ended; None: nobody knows
+        :return: none where another job runs, too
+        """
+        jobs = [job for launch in self.watched for job in launch.jobs]
+        if running is None or any(job.job_id in running and job.attempt <= self.base for job in jobs):
+            return ()
+        return tuple(
+            launch.model_copy(update={"jobs": tuple(job for job in launch.jobs if job.job_id not in running)})
+            for launch in self.watched
+            if not {*launch.job_ids} <= {*running}
+        )
+
     def next_step(
         self, results: Sequence[ServerResult], *, allows: Allows, order: str | None = None, stopped: str | None = None
     ) -> LaunchNext | Judge:
@@ -214,7 +229,7 @@ class WaveRounds:
         """
         changed = PlanChanged(self.plan, self.preflight.digest, self.digest)
         progress = self.progress(results, allows)
-        base, kept = progress.base, progress.retries_over_instance
+        base, kept = self.base, progress.retries_over_instance
         step = next_step(
             replace(
                 progress,
@@ -233,19 +248,23 @@ class WaveRounds:
     def progress(self, results: Sequence[ServerResult], allows: Allows) -> WaveProgress:
         """Say how far the wave is, while none of its jobs runs."""
         started = self.started
-        base = max(launch.attempt for launch in self.launches.values())
         return WaveProgress(
             servers=self.servers,
             reached={server.server_id for part in self._reached(started) for server in part.servers},
             jobs=[job for launched in started for job in launched.launch.jobs],
             results=results,
-            tries=self._tries_since(base),
-            base=base,
+            tries=self._tries_since(self.base),
+            base=self.base,
             points=self._points(),
             retries=self.retries,
             retries_over_instance=self.purpose.retries_over_instance,
             allows=allows,
         )
+
+    @property
+    def base(self) -> int:
+        """The attempt that the wave's start handed over: what was launched again since has a higher one."""
+        return max(launch.attempt for launch in self.launches.values())
 
     @cached_property
     def prepared(self) -> frozenset[str]:
@@ -368,6 +387,14 @@ class WaveRounds:
         """Return what failed before and was launched again, for the report; None: nothing was."""
         tries = {server: known for server, known in self._all_tries().items() if known}
         return Tries(servers=tries) if tries else None
+
+    def remember_tries(self, left: Iterable[Tries]) -> None:
+        """Keep what other tasks of the wave have launched again since its start's attempt, as if this one had."""
+        servers = {
+            server: known for tries in left if tries.base == self.base for server, known in tries.servers.items()
+        }
+        if servers:
+            save(self.store, Tries(base=self.base, servers=servers))
 
     def _launch_in(self, launched: TargetLaunch, servers: Sequence[str], launch: NextLaunch) -> MustWait | None:
         """Launch servers of one account and Region, with what is to be different this time; give back a wait."""

@@ -82,7 +82,7 @@ def board_events(run: RunData, snapshot: RunSnapshot, left: LeftDocuments, state
 
 def places_of_wave(run: RunData, outline: WaveOutline, left: LeftDocuments) -> list[BoardPlace]:
     """Give the tasks of a wave that have begun, and its jobs in the AWS console."""
-    tasks = [*outline.gates, *outline.settings, *outline.aheads, *outline.reversals, *outline.starts]
+    tasks = [*outline.gates, *outline.settings, *outline.before_turn, *outline.reversals, *outline.starts]
     tasks += [outline.watch] if outline.watch else []
     begun = [task for task in tasks if task in run.tasks and run.tasks[task].started_at]
     places = [

@@ -44,6 +44,7 @@ from drs_provider.rules.run.handover import (
     HeldSince,
     HomeLook,
     HomeLooks,
+    InstanceBoots,
     InstanceChecks,
     InstanceParts,
     InstanceStarts,
@@ -298,6 +299,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
     (WaitingSince, AT, {"since": MOMENT}),
     (WaitingSince, "", {"since": None}),
     (HeldSince, {"since": AT}, {"since": MOMENT}),
+    (InstanceBoots, {"began_at": AT, "ended_at": AT}, {"began_at": MOMENT, "ended_at": MOMENT}),
     (
         InstanceStarts,
         {"instances": {"i-1": [{"at": AT, "refused": "no capacity", "is_capacity": True}, {"at": AT}]}},

@@ -58,3 +58,31 @@ def test_a_run_may_leave_it(tmp_path, launch, is_ahead):
     request = RunRequest("drill", "latest", ("db",), (), replace_live_instances=False, reason="", launch=launch)
 
     assert shape(tmp_path).for_request(request).launches_ahead is is_ahead
+
+
+AGAIN = {
+    "retry_failed": lambda text: text.replace("groups: [g2]", "groups: [g2], retry_failed: 1"),
+    "a delay before the first wave": lambda text: text.replace("groups: [g1]", "groups: [g1], retry_failed: 2"),
+    "nothing is tried twice": lambda text: text,
+    "its turn comes at once": lambda text: text.replace(
+        ", pause_before: {message: sure?, approvers: [ann]}}", ", retry_failed: 1}"
+    ),
+    "in waves": lambda text: text.replace("groups: [g2]", "groups: [g2], retry_failed: 1, launch: in_waves"),
+}
+
+
+@pytest.mark.parametrize(
+    ("edit", "again"),
+    list(zip(AGAIN.values(), [("web",), ("db",), (), (), ()], strict=True)),
+    ids=AGAIN,
+)
+def test_what_failed_ahead_is_launched_again_where_a_wave_waits_and_tries_twice(tmp_path, edit, again):
+    found = shape(tmp_path, edit=edit)
+
+    assert tuple(wave.name for wave in found.waves if wave.relaunch_tasks) == again
+    for name in again:
+        task = f"{name}.relaunch_ahead"
+        assert found.upstream[task] == {f"{name}.launch_ahead"}
+        assert not any(task in before for below, before in found.upstream.items() if not below.startswith("finish."))
+        assert task in found.upstream["finish.clean_up"]
+        assert task in found.launching_tasks

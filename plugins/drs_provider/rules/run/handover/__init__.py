@@ -58,7 +58,7 @@ from drs_provider.rules.run.handover.failbacks import (
     SentCalls,
 )
 from drs_provider.rules.run.handover.found_launches import FoundLaunch, FoundLaunches, LostInstance, OutsideChanges
-from drs_provider.rules.run.handover.instance_starts import InstanceStart, InstanceStarts
+from drs_provider.rules.run.handover.instance_starts import InstanceBoots, InstanceStart, InstanceStarts
 from drs_provider.rules.run.handover.launch_phases import JobPhases, LaunchPhases
 from drs_provider.rules.run.handover.launches import (
     PLACES,
@@ -167,6 +167,7 @@ DOCUMENTS: tuple[type[Document], ...] = (
     OutsideChanges,
     WaitingSince,
     HeldSince,
+    InstanceBoots,
     InstanceStarts,
     WaveDeadline,
     PinnedPoints,
@@ -280,6 +281,7 @@ __all__ = [
     "HomeLook",
     "HomeLooks",
     "InheritedApproval",
+    "InstanceBoots",
     "InstanceCheck",
     "InstanceChecks",
     "InstanceParts",

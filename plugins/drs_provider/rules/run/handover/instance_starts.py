@@ -1,5 +1,6 @@
-"""What a wave remembers of the instances that it has started."""
+"""What a wave remembers of the instances that it has started, and how long they took."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -15,6 +16,16 @@ class InstanceStart(Part):
     is_capacity: Flag = False
 
 
+class InstanceBoots(Document):
+    """From a wave's first start of what was launched stopped, until none of its instances was waited for any longer."""
+
+    KEY: ClassVar[str] = "boots"
+    TITLE: ClassVar[str] = "the record of a wave's boots"
+
+    began_at: Instant
+    ended_at: Instant
+
+
 class InstanceStarts(Document):
     """By instance id, the starts of what a wave's servers were launched as, stopped; oldest first.
 
@@ -28,3 +39,8 @@ class InstanceStarts(Document):
 
     max_tries: int | None = None
     instances: dict[str, tuple[InstanceStart, ...]] = Field(default_factory=dict)
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When the first start was asked for that EC2 has accepted; None: it has accepted none."""
+        return min((start.at for each in self.instances.values() for start in each if not start.refused), default=None)

@@ -350,6 +350,22 @@ class PreflightResult(Document):
         parts = found.targets if found.selected else ()
         return tuple(server for part in parts if target is None or part.is_in(target) for server in part.servers)
 
+    def launched_ahead(self, wave: str, servers: Collection[str]) -> "PreflightResult":
+        """Return the same, of a wave those servers alone that were launched ahead, and these without a boot order.
+
+        What waits stopped is launched all at once: the boot order is that of the starts.
+
+        :param servers: the ids of those that its jobs hold
+        """
+
+        def ahead(part: PreflightTarget) -> PreflightTarget:
+            mine = (server for server in part.servers if server.ahead and server.server_id in servers)
+            return part.model_copy(update={"servers": tuple(each.model_copy(update={"order": 1}) for each in mine)})
+
+        found = self.wave(wave)
+        narrowed = found.model_copy(update={"targets": tuple(map(ahead, found.targets))})
+        return self.model_copy(update={"waves": {**self.waves, wave: narrowed}})
+
     def server(self, server_id: str) -> PreflightServer | None:
         """Return a server that the run launches, by its id."""
         return next((server for server in self.servers() if server.server_id == server_id), None)

@@ -1,12 +1,16 @@
 """What a wave that launches ahead of its turn shows: what is prepared, whether it boots, and what it waits for."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 from drs_provider.formatting import plural
 from drs_provider.rules.launch.phases import BOOTS
 from drs_provider.rules.run.state.run_state import RunState
 from drs_provider.rules.run.state.vocabulary import ServerStatus, WaveStatus
 from drs_provider.rules.run.state.wave_state import WaveState
+
+if TYPE_CHECKING:
+    from drs_provider.rules.run.handover import LaunchedJob
 
 _GATES: Final = {
     WaveStatus.DELAYED: "the delay of the plan is over",
@@ -24,6 +28,18 @@ def is_starting(wave: WaveState) -> bool:
 def prepared_count(wave: WaveState) -> int:
     """Count its servers that are launched ahead, and whose instances the wave has not started."""
     return wave.counts.get(ServerStatus.PREPARED, 0)
+
+
+def launched_again(jobs: Iterable["LaunchedJob"]) -> int:
+    """Count the servers that were launched again before their wave's turn, since their launch had failed.
+
+    :param jobs: that were started before it, the oldest first
+    """
+    seen, again = set[str](), set[str]()
+    for job in jobs:
+        again |= seen & {*job.servers}
+        seen |= {*job.servers}
+    return len(again)
 
 
 def why_it_waits(wave: WaveState, state: RunState) -> str | None:

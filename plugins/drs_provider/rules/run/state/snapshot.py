@@ -40,6 +40,7 @@ class WaveOutline:
     :param settings: the tasks that apply launch settings, one for each account and Region
     :param reversals: of a way back: the tasks that have its servers replicated to their origin
     :param aheads: the tasks that launch its servers before its turn
+    :param relaunches: the tasks that launch those of them again, before its turn, whose launch has failed
     """
 
     name: str
@@ -50,6 +51,7 @@ class WaveOutline:
     settings: tuple[str, ...] = ()
     reversals: tuple[str, ...] = ()
     aheads: tuple[str, ...] = ()
+    relaunches: tuple[str, ...] = ()
     before: tuple[StepOutline, ...] = ()
     after: tuple[StepOutline, ...] = ()
 
@@ -57,6 +59,11 @@ class WaveOutline:
     def has_servers(self) -> bool:
         """Whether it has servers; false: it has steps only."""
         return self.watch is not None or bool(self.reversals)
+
+    @property
+    def before_turn(self) -> tuple[str, ...]:
+        """Everything that launches its servers before its turn."""
+        return (*self.aheads, *self.relaunches)
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -156,6 +163,7 @@ def outline_of_shape(shape: "RunShape", *, mode: object = None) -> RunOutline:
                 settings=(*wave.settings_tasks, *wave.sync_tasks),
                 reversals=wave.reverse_tasks,
                 aheads=wave.launch_ahead_tasks,
+                relaunches=wave.relaunch_tasks,
                 before=_compiled_steps(wave.before),
                 after=_compiled_steps(wave.after),
             )
@@ -285,6 +293,7 @@ class _OwnTasks(TypedDict):
     settings: tuple[str, ...]
     reversals: tuple[str, ...]
     aheads: tuple[str, ...]
+    relaunches: tuple[str, ...]
 
 
 def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
@@ -303,6 +312,7 @@ def _own_tasks(wave: str, task_ids: Collection[str]) -> _OwnTasks:
         ),
         "reversals": tuple(names.tasks_that(task_ids, wave, names.REVERSE)),
         "aheads": tuple(names.tasks_that(task_ids, wave, names.LAUNCH_AHEAD)),
+        "relaunches": tuple(names.tasks_that(task_ids, wave, names.RELAUNCH_AHEAD)),
     }
 
 

@@ -163,7 +163,7 @@ class _Wave:
     @cached_property
     def prepared(self) -> Mapping[str, str]:
         """The servers that were launched ahead and that no start of the wave has taken up, with their jobs."""
-        jobs = self.left.jobs(self.outline.aheads, None).values()
+        jobs = self.left.jobs(self.outline.before_turn, None).values()
         taken = {server for job in self.jobs.values() for server in job.servers}
         return {server: job.job_id for job in jobs for server in job.servers if server not in taken}
 
