@@ -107,6 +107,8 @@ class Console:
     slept: list = field(default_factory=list)
     settings: dict = field(default_factory=dict)
     branches: str | None = None
+    past: tuple = ()
+    """What Airflow knows of runs that were."""
 
     def __post_init__(self):
         def hook_of(target: Target):
@@ -215,4 +217,4 @@ class Console:
         self._may_steer()
 
     def _past_runs(self) -> PastRunsInMemory:
-        return PastRunsInMemory()
+        return PastRunsInMemory(self.past)

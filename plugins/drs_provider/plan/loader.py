@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -256,10 +256,16 @@ def _read(files: Iterable[tuple[Path, str | None]], links: Iterable[Problem] = (
     return read_contents([*contents, *((problem.path, problem) for problem in links)])
 
 
-def read_contents(contents: Iterable[tuple[Path, bytes | Problem]], *, is_whole: bool = True) -> Library:
+def read_contents(
+    contents: Iterable[tuple[Path, bytes | Problem]],
+    *,
+    is_whole: bool = True,
+    left_out: Callable[[Path, str, str], bool] | None = None,
+) -> Library:
     """Read files whose bytes are here already, or the problem that there is with reading them.
 
     :param is_whole: these are all files of a folder; false: plans that others run as steps may lie elsewhere
+    :param left_out: whether the document of a file, of a kind and with a name, is to count as not there
     """
     parsed: list[Parsed] = []
     problems: list[Problem] = []
@@ -271,6 +277,8 @@ def read_contents(contents: Iterable[tuple[Path, bytes | Problem]], *, is_whole:
             continue
         documents, no_yaml = read_documents(path, content)
         found = [parse_document(document) for document in documents]
+        if left_out is not None:
+            found = [entry for entry in found if not left_out(path, entry.kind, entry.name)]
         if no_yaml or any(entry.kind != "ProtectionGroup" and not _NAME.match(entry.name) for entry in found):
             unnamed.add(path)
         problems.extend(no_yaml)

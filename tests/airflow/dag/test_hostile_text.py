@@ -14,13 +14,12 @@ import httpx
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from drs_provider.rules.run.state import TaskSnapshot
-from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, Sources
 from kit.browser import CHROMIUM, page_after_scripts, serving
 from kit.dag_runs import Run
 from kit.endpoints import open_endpoint
 from kit.people import People
 from kit.receivers import MailReceiver, WebhookReceiver, html_of
+from kit.run_pages import RunsInMemory, pages_of_runs
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
@@ -272,10 +271,11 @@ def test_no_secret_is_written_down(left):
     assert SECRETS["token"] in str(left.told.requests[0][0])  # it was used
 
 
-class Shown:
+class Shown(RunsInMemory):
     """The run as the board meets it: as it is, or while its report is not written yet."""
 
     def __init__(self, run):
+        super().__init__()
         self.kept = run
 
     def run(self, dag_id, run_id, before=None):
@@ -287,21 +287,6 @@ class Shown:
         tasks = self.kept.tasks | {"database.sure": TaskSnapshot("awaiting_input")}
         return replace(self.kept, run_id=run_id, state="running", left=left, tasks=tasks)
 
-    def left(self, dag_id, run_id, task_id, key):
-        return None
-
-    def newest(self, dag_ids):
-        return {}
-
-    def newest_checks(self, dag_ids):
-        return {}
-
-    def paused(self, dag_ids):
-        return frozenset()
-
-    def stopped_parts(self, now):
-        return ()
-
 
 @pytest.fixture(scope="module")
 def pages(left):
@@ -311,21 +296,7 @@ def pages(left):
 
     with create_session() as session:
         found = AirflowRuns(session).run("drs.shop", left.run.dag_run.run_id)
-    access = Access(
-        may_read_run=lambda: None,
-        readable_dags=lambda: {"drs.shop"},
-        may_read_problems=lambda: True,
-        may_read_runs=lambda: None,
-    )
-    app = create_app(
-        Sources(
-            runs=lambda: Shown(found),
-            access=access,
-            plans_folder=lambda: left.folder / "plans",
-            reports_folder=lambda: left.folder / "reports",
-            now=lambda: datetime.now(UTC),
-        )
-    )
+    app = pages_of_runs(left.folder, Shown(found), readable=("drs.shop",), problems=True, now=lambda: datetime.now(UTC))
     with serving(app) as address:
         yield address, quote(left.run.dag_run.run_id, safe="")
 

@@ -2,21 +2,20 @@
 
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
 from drs_provider.rules.run.state import TaskSnapshot
-from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, RunData, Sources
+from drs_provider.ui.read_model import RunData
 from kit.browser import CHROMIUM
 from kit.evidence import a_passed_drill
 from kit.framed_page import driven_app
+from kit.run_pages import NOW, RunsInMemory, pages_of_runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
 
-NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
 RUN = a_passed_drill().run.run_id
 SERVER = {"server_id": "s-1", "hostname": "db1", "critical": True}
 RUNNING = RunData(
@@ -73,38 +72,20 @@ const button = (words) => [...page().querySelectorAll("button")].find((each) => 
 """
 
 
-class Runs:
+class Steps(RunsInMemory):
     """One run. ``states``: what it is, look by look; the last one stays."""
 
     def __init__(self, *states):
+        super().__init__()
         self.states = list(states)
 
     def run(self, dag_id, run_id, before=None):
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
-    def left(self, dag_id, run_id, task_id, key):
-        return None
-
-    def stopped_parts(self, now):
-        return ()
-
 
 def a_console(folder, runs):
     clock = itertools.count()
-    access = Access(
-        may_read_run=lambda: None,
-        readable_dags=lambda: {"drs.web-shop"},
-        may_read_problems=lambda: False,
-        may_read_runs=lambda: None,
-    )
-    sources = Sources(
-        runs=lambda: runs,
-        access=access,
-        plans_folder=lambda: folder / "plans",
-        reports_folder=lambda: folder / "reports",
-        now=lambda: NOW + timedelta(minutes=next(clock)),
-    )
-    app = create_app(sources)
+    app = pages_of_runs(folder, runs, now=lambda: NOW + timedelta(minutes=next(clock)))
     app.get("/runs/{dag_id}/{run_id}/rights")(lambda: {"pause": True, "order": True, "answer": True})
     return app
 
@@ -114,7 +95,7 @@ PATH = f"/runs/drs.web-shop/{RUN.replace('+', '%2B')}"
 
 def test_what_has_the_focus_and_what_is_pressed_stays_while_the_board_goes_on(tmp_path):
     lines = driven_app(
-        a_console(tmp_path, Runs(RUNNING)),
+        a_console(tmp_path, Steps(RUNNING)),
         tmp_path,
         PATH,
         HELPERS
@@ -148,7 +129,7 @@ def test_what_has_the_focus_and_what_is_pressed_stays_while_the_board_goes_on(tm
 
 def test_the_board_of_a_run_that_is_over_lives_and_shows_how_the_run_goes_on(tmp_path):
     write_report(measure(a_passed_drill()), tmp_path / "reports")
-    runs = Runs(OVER)
+    runs = Steps(OVER)
     app = a_console(tmp_path, runs)
 
     @app.post("/api/v1/runs/drs.web-shop/{run_id}/retry")

@@ -3,183 +3,34 @@
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from drs_provider.report.measure import measure
 from drs_provider.report.store import write_report
-from drs_provider.rules.run.handover.signature import Origin
-from drs_provider.rules.run.state import TaskSnapshot
-from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, RunData, Sources
 from fastapi import FastAPI
 from kit.browser import CHROMIUM, page_after_scripts, serving
 from kit.evidence import a_passed_drill
+from kit.run_pages import (
+    NOW,
+    REPORTED,
+    RunsInMemory,
+    a_failed_wave,
+    a_reported_run,
+    a_run_that_waits_for_people,
+    an_edited_run,
+    pages_of_runs,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
-
-NOW = datetime(2026, 11, 22, 5, 10, tzinfo=UTC)
-EVIL = "<img src=x onerror=document.title='evil'>"
-REPORTED = a_passed_drill().run.run_id
-
-
-def in_region(servers):
-    return {
-        "selected": True,
-        "targets": [{"aws_conn_id": "aws_default", "region": "us-west-2", "servers": servers}],
-    }
-
-
-def a_failed_wave() -> RunData:
-    server = {"server_id": "s-1", "hostname": EVIL, "critical": True}
-    result = {"server_id": "s-1", "hostname": EVIL, "critical": True, "status": "failed", "reason": EVIL}
-    return RunData(
-        dag_id="drs.web-shop",
-        run_id="failing",
-        state="running",
-        started_at=NOW,
-        tasks={
-            "preflight.check": TaskSnapshot("success", NOW, NOW),
-            "db.start_recovery": TaskSnapshot("success", NOW, NOW),
-            "db.recovery_job": TaskSnapshot("failed", NOW, NOW),
-        },
-        upstream={
-            "preflight.check": frozenset(),
-            "db.start_recovery": frozenset({"preflight.check"}),
-            "db.recovery_job": frozenset({"db.start_recovery"}),
-        },
-        left={
-            ("preflight.check", "preflight"): {
-                "plan": "shop",
-                "digest": "d",
-                "checked_at": "2026-11-22T05:00:00+00:00",
-                "needs_approval": False,
-                "passed": True,
-                "mode": "drill",
-                "waves": {"db": in_region([server])},
-            },
-            ("db.recovery_job", "servers"): [result],
-            ("db.recovery_job", "error"): EVIL,
-        },
-    )
-
-
-def a_reported_run() -> RunData:
-    return RunData(
-        dag_id="drs.web-shop",
-        run_id=REPORTED,
-        state="success",
-        tasks={"finish.report": TaskSnapshot("success", NOW, NOW)},
-        upstream={"preflight.check": frozenset(), "finish.report": frozenset({"preflight.check"})},
-        left={
-            ("finish.report", "return_value"): {
-                "verdict": "passed",
-                "why": "All 100 servers were launched.",
-                "json": "j",
-                "html": "h",
-            }
-        },
-    )
-
-
-def a_run_that_waits_for_people() -> RunData:
-    asked = {
-        "at": "2026-11-22T05:04:00+00:00",
-        "until": "2026-11-22T05:34:00+00:00",
-        "subject": f"Recover web-shop? {EVIL}",
-        "people": ["ann", EVIL],
-    }
-    point = {"snapshot_id": "pit-1", "at": "2026-11-22T04:50:00+00:00", "why": "source_unreachable"}
-    servers = [{"server_id": f"s-{n}", "hostname": f"db{n}", "critical": True, "point": point} for n in range(12)]
-    pause = {**asked, "subject": "Continue with wave web of web-shop?", "at": "2026-11-22T05:06:00+00:00"}
-    return RunData(
-        dag_id="drs.web-shop",
-        run_id="asking",
-        state="running",
-        started_at=NOW,
-        tasks={
-            "preflight.approval": TaskSnapshot("awaiting_input", NOW),
-            "web.pause": TaskSnapshot("awaiting_input", NOW),
-            "preflight.check": TaskSnapshot("success", NOW, NOW),
-            "db.start_recovery": TaskSnapshot("skipped", NOW, NOW),
-        },
-        upstream={
-            "preflight.check": frozenset(),
-            "preflight.approval": frozenset({"preflight.check"}),
-            "db.start_recovery": frozenset({"preflight.approval"}),
-            "db.recovery_job": frozenset({"db.start_recovery"}),
-            "web.pause": frozenset({"db.recovery_job"}),
-            "web.start_recovery": frozenset({"web.pause"}),
-            "web.recovery_job": frozenset({"web.start_recovery"}),
-        },
-        left={
-            ("preflight.check", "preflight"): {
-                "plan": "shop",
-                "digest": "d",
-                "checked_at": "2026-11-22T05:00:00+00:00",
-                "needs_approval": False,
-                "passed": True,
-                "mode": "recovery",
-                "findings": [
-                    {"severity": "warning", "hostname": f"db{n}", "what": what, "next_step": "wait"}
-                    for n in range(2, 7)
-                    for what in ("STALLED", f"it lags {n} h behind")
-                ],
-                "waves": {"db": in_region(servers)},
-            },
-            ("preflight.approval", "asked"): asked,
-            ("web.pause", "asked"): pause,
-            ("db.start_recovery", "drs_order"): "left out by ann: it is up already",
-        },
-    )
-
-
-def an_edited_run(places: int) -> RunData:
-    where = [Origin("drs.web-shop", "edited", f"{EVIL}{number}", "launch") for number in range(places)]
-    return replace(a_failed_wave(), run_id=f"edited {places}", disbelieved=dict.fromkeys(where, f"not written {EVIL}"))
-
-
-class Runs:
-    def run(self, dag_id, run_id, before=None):
-        runs = (a_failed_wave(), a_reported_run(), a_run_that_waits_for_people(), an_edited_run(1), an_edited_run(6))
-        return {run.run_id: run for run in runs}.get(run_id)
-
-    def left(self, dag_id, run_id, task_id, key):
-        return None
-
-    def newest(self, dag_ids):
-        return {}
-
-    def newest_checks(self, dag_ids):
-        return {}
-
-    def paused(self, dag_ids):
-        return frozenset()
-
-    def stopped_parts(self, now):
-        return ()
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory) -> FastAPI:
     folder = tmp_path_factory.mktemp("pages")
     write_report(measure(a_passed_drill()), folder / "reports")
-    access = Access(
-        may_read_run=lambda: None,
-        readable_dags=lambda: {"drs.web-shop"},
-        may_read_problems=lambda: False,
-        may_read_runs=lambda: None,
-    )
-    return create_app(
-        Sources(
-            runs=Runs,
-            access=access,
-            plans_folder=lambda: folder / "plans",
-            reports_folder=lambda: folder / "reports",
-            now=lambda: NOW,
-        )
-    )
+    shown = (a_failed_wave(), a_reported_run(), a_run_that_waits_for_people(), an_edited_run(1), an_edited_run(6))
+    return pages_of_runs(folder, RunsInMemory(shown))
 
 
 @pytest.fixture(scope="module")
@@ -201,21 +52,8 @@ def test_the_board_shows_a_failed_server_with_its_reason_as_text(address, tmp_pa
 
 def test_a_board_on_which_nothing_is_new_is_asked_for_by_its_name_and_counts_on(tmp_path):
     answers, clock = [], itertools.count()
-    access = Access(
-        may_read_run=lambda: None,
-        readable_dags=lambda: {"drs.web-shop"},
-        may_read_problems=lambda: False,
-        may_read_runs=lambda: None,
-    )
-    app = create_app(
-        Sources(
-            runs=Runs,
-            access=access,
-            plans_folder=lambda: tmp_path / "plans",
-            reports_folder=lambda: tmp_path / "reports",
-            now=lambda: NOW + timedelta(minutes=next(clock)),
-        )
-    )
+    shown = RunsInMemory([a_failed_wave()])
+    app = pages_of_runs(tmp_path, shown, now=lambda: NOW + timedelta(minutes=next(clock)))
 
     @app.middleware("http")
     async def seen(request, call_next):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -400,6 +401,7 @@ def five_roles(fab):
     again = sync_fab_roles(wanted)
     manager = get_auth_manager()
     names = {"DRS read-only": "rita", "DRS operator": "oskar", "DRS recovery manager": "renate"}
+    names |= {"DRS plan manager": "petra", "DRS administrator": "adele"}
     with manager.flask_app.app_context():
         security = manager.security_manager
         for role, name in names.items():
@@ -434,3 +436,120 @@ def test_each_of_the_five_roles_does_what_it_may(fab, five_roles, attacked, name
 
     assert all_tried(fab, headers, name, may, attacked) == {}
     assert fab.get("/drs/api/v1/history", headers=headers).status_code == 200
+
+
+EVERYBODY, STARTERS = {"rita", "oskar", "renate", "petra", "adele"}, {"oskar", "renate", "adele"}
+AUTHORS, PAUSERS = {"petra", "adele"}, {"oskar", "renate", "petra", "adele"}
+API, HERE_IN_API = "/drs/api/v1", f"/drs/api/v1/runs/{DAG_ID}/{RUN_ID}"
+WAVE = {"wave": "monitoring", "reason": "not today"}
+FRESH = {"kind": "RecoveryPlan", "name": "fresh", "drill": {"network": "shared"}}
+FRESH |= {"waves": [{"name": "only", "groups": ["shop-db"]}]}
+OURS_BY_ROLE = {
+    "plans": (EVERYBODY, "GET", f"{API}/recovery-plans/web-shop", None),
+    "groups": (EVERYBODY, "GET", f"{API}/protection-groups", None),
+    "run": (EVERYBODY, "GET", HERE_IN_API, None),
+    "change a plan": (AUTHORS, "PATCH", f"{API}/recovery-plans/web-shop?dry_run=true", {"title": "Another"}),
+    "delete a group": (AUTHORS, "DELETE", f"{API}/protection-groups/shop-db?dry_run=true", None),
+    "make a plan": (set(), "POST", f"{API}/recovery-plans?dry_run=true", {"definition": FRESH}),
+    "pause": (PAUSERS, "POST", f"{HERE_IN_API}/pause", None),
+    "resume": (PAUSERS, "POST", f"{API}/runs/{DAG_ID}/resume", None),
+    "skip": (STARTERS, "POST", f"{HERE_IN_API}/skip", WAVE),
+    "answer": (STARTERS, "POST", f"{HERE_IN_API}/answer", {"option": "Approve"}),
+    "start": (STARTERS, "POST", f"{API}/runs/{DAG_ID}", {"mode": "drill", "reason": "why not"}),
+}
+"""Routes of our API, and who is let to them; what a route then says to them is told elsewhere."""
+
+
+@pytest.mark.parametrize("name", sorted(EVERYBODY))
+def test_each_of_the_five_roles_is_let_to_what_it_may_in_our_api(fab, five_roles, attacked, monkeypatch, name):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody is to be asked
+    token = fab.post("/auth/token", json={"username": name, "password": name}).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
+
+    answers = {
+        what: fab.request(method, path, headers=headers, **({"json": body} if body else {}))
+        for what, (_, method, path, body) in OURS_BY_ROLE.items()
+    }
+
+    let = {what for what, answer in answers.items() if answer.status_code not in {401, 403}}
+    said = {what: (answer.status_code, answer.text[:200]) for what, answer in answers.items()}
+    assert answers["make a plan"].status_code == 403, said["make a plan"]  # that takes a right to every DAG
+    assert let == {what for what, (who, *_) in OURS_BY_ROLE.items() if name in who}, said
+    assert not [what for what, answer in answers.items() if answer.status_code >= 500], said
+
+
+def started_by_api(client, headers):
+    confirmed = {"mode": "recovery", "confirm": "web-shop", "reason": "the site is down"}
+    return client.post(f"{API}/runs/{DAG_ID}", headers=headers, json=confirmed).json()["run"]["run_id"]
+
+
+def started_by_airflow(client, headers):
+    return client.post(f"{DAG}/dagRuns", headers=headers, json=recovery()).json()["dag_run_id"]
+
+
+def started_by_command_line(client, headers):
+    return _triggered("cli", "renate")
+
+
+def started_by_another_dag(client, headers):
+    return _triggered("operator", None)
+
+
+def _triggered(how, name):
+    from airflow.api.common.trigger_dag import trigger_dag
+    from airflow.utils.types import DagRunTriggeredByType
+
+    by = DagRunTriggeredByType(how)
+    return trigger_dag(DAG_ID, triggered_by=by, triggering_user_name=name, conf=dict(recovery()["conf"])).run_id
+
+
+NOT_ONE = "who started this run, is none of them"
+BEGUN = [
+    ("renate", started_by_api, None),
+    ("renate", started_by_airflow, None),
+    ("oskar", started_by_api, f"oskar, {NOT_ONE}"),
+    ("oskar", started_by_airflow, f"oskar, {NOT_ONE}"),
+    ("adele", started_by_api, f"adele, {NOT_ONE}"),
+    ("renate", started_by_command_line, "started from Airflow's command line as 'renate'"),
+    ("renate", started_by_another_dag, "Airflow does not say who started this run"),
+]
+
+
+@pytest.mark.parametrize(("name", "start", "said"), BEGUN, ids=[f"{who} {how.__name__}" for who, how, _ in BEGUN])
+def test_preflight_asks_who_it_was_by_whatever_way_a_recovery_was_started(  # noqa: PLR0917 - fixtures
+    fab, five_roles, attacked, monkeypatch, name, start, said
+):
+    """As the scheduler tells preflight: of the run as it stands in the database, with FAB's tables for the roles."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from drs_provider.dag.people.managers import ensure_may_start
+    from drs_provider.dag.people.starter_listener import MarkingStarters
+    from drs_provider.exceptions import PreflightRefused
+    from drs_provider.rules.purpose import RECOVERY
+    from kit.fake_drs import MemoryStore
+
+    monkeypatch.setenv("DRS_RECOVERY_MANAGERS", "role:DRS recovery manager")
+    with _session() as session:
+        session.query(DagRun).filter(DagRun.dag_id == DAG_ID, DagRun.run_id == RUN_ID).delete()
+    token = fab.post("/auth/token", json={"username": name, "password": name}).json()["access_token"]
+    run_id = start(fab, {"Authorization": f"Bearer {token}"})
+    with _session() as session:
+        run = session.query(DagRun).filter_by(dag_id=DAG_ID, run_id=run_id).one()
+        MarkingStarters().on_dag_run_running(run, "started")
+    store = MemoryStore()
+    with _session() as session:
+        run = session.query(DagRun).filter_by(dag_id=DAG_ID, run_id=run_id).one()
+        (entry,) = session.query(TaskStateStoreModel).filter_by(run_id=run_id).all()
+        store.set(entry.key, json.loads(entry.value), retention=None)
+        facts = {"dag_id": DAG_ID, "run_id": run_id, "conf": {}, "clear_number": run.clear_number}
+        dag_run = SimpleNamespace(triggering_user_name=run.triggering_user_name, **facts)
+    ti = SimpleNamespace(dag_id=DAG_ID, run_id=run_id, task_id=TASK, map_index=-1, try_number=1, max_tries=0)
+    ti.xcom_push = ti.xcom_pull = lambda **_: None
+    context = {"ti": ti, "task_state_store": store, "dag_run": dag_run, "params": {}}
+
+    if said is None:
+        ensure_may_start(context, "web-shop", RECOVERY, None)
+    else:
+        with pytest.raises(PreflightRefused) as refused:
+            ensure_may_start(context, "web-shop", RECOVERY, None)
+        assert said in str(refused.value)

@@ -246,6 +246,21 @@ def test_who_may_not_change_the_plan_changes_nothing(console):
     assert files(console) == before
 
 
+def test_a_new_plan_is_for_who_may_change_every_dag_or_has_the_right_to_its_dag_already(console):
+    client = console.client()
+    new = {"definition": {**a_plan(), "name": "fresh"}}
+
+    def created():
+        return [client.post(where, json=new).status_code for where in (f"{PLANS}?dry_run=true", f"{PLANS}/preview")]
+
+    console.editable = {"drs.shop"}
+    assert created() == [403, 403]
+    console.editable = {"drs.shop", "drs.fresh"}
+    assert created() == [200, 200]
+    console.editable = {"*"}
+    assert created() == [200, 200]
+
+
 @pytest.mark.parametrize(
     ("wave", "said"),
     [

@@ -410,6 +410,38 @@ def test_names_of_what_the_caller_may_not_read_are_in_no_answer(with_payroll):
     ]
 
 
+MINE = "kind: RecoveryPlan\nname: mine\ndrill: {network: shared}\nwaves: [{name: a, groups: [shop-db]}]\n"
+STEP = "shop-db], before: [{kind: plan, name: first, plan: NAME}]"
+TEXTS = {
+    "group": (MINE.replace("shop-db", "NAME"), "payroll"),
+    "step": (MINE.replace("shop-db]", STEP), "pay"),
+    "own group": ("kind: ProtectionGroup\nname: NAME\nregion: us-west-2\nservers: [s-00000000000000009]\n", "payroll"),
+    "own plan": (MINE.replace("mine", "NAME"), "pay"),
+}
+
+
+@pytest.mark.parametrize(("text", "hidden"), TEXTS.values(), ids=TEXTS)
+def test_a_text_that_is_checked_does_not_tell_whether_there_is_what_the_caller_may_not_read(with_payroll, text, hidden):
+    def told(name):
+        posted = {"text": text.replace("NAME", name)}
+        answer = with_payroll.client().post("/api/v1/recovery-plans/validate", json=posted).json()
+        return json.dumps({**answer, "plans": [plan["name"] for plan in answer["plans"]]}).replace(name, "NAME")
+
+    assert told(hidden) == told("nobody")
+    with_payroll.readable = {"*"}
+    assert told(hidden) != told("nobody")
+
+
+def test_a_text_that_is_checked_takes_no_server_of_a_group_that_the_caller_may_not_read(with_payroll):
+    text = "kind: ProtectionGroup\nname: mine\nregion: us-west-2\nservers: [s-00000000000000004]\n"
+    (with_payroll.plans / "groups" / "hidden.yaml").write_text(PAY)
+
+    answer = with_payroll.client().post("/api/v1/recovery-plans/validate", json={"text": text}).json()
+
+    said = "s-00000000000000004 is in a group that you may not read: a server belongs to one group"
+    assert [problem["what"] for problem in answer["problems"]] == [said]
+
+
 def test_who_may_read_all_is_told_all(with_payroll):
     with_payroll.readable = {"*"}
 

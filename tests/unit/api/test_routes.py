@@ -164,6 +164,18 @@ def test_a_page_of_another_host_changes_nothing(console, headers, status):
     assert answer.status_code == (200 if status == 204 else status), answer.text
 
 
+@pytest.mark.parametrize(("method", "path"), [key for key, guards in GUARDS.items() if OWN_PAGES in guards], ids=str)
+def test_a_body_that_a_form_of_another_page_can_send_changes_nothing(console, method, path):
+    before = (console.plans / "a.yaml").read_bytes()
+    client, where = console.client(), path.format(name="a", dag_id="drs.a", run_id="r")
+
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
+        headers = {"Content-Type": kind, "If-Match": "*", "Authorization": "Bearer token"}
+        answer = client.request(method, where, content=b'{"definition": {}}', headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (415, "application/problem+json"), answer.text
+    assert ((console.plans / "a.yaml").read_bytes(), console.audit) == (before, [])
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

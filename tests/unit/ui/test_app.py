@@ -3,7 +3,6 @@
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -19,10 +18,9 @@ from drs_provider.rules.run.handover import KeptReport, PreflightFinding
 from drs_provider.rules.run.handover.signature import Origin
 from drs_provider.rules.run.names import COMMIT_TASK, REPORT_TASK
 from drs_provider.ui import plan_list
-from drs_provider.ui.app import create_app
-from drs_provider.ui.read_model import Access, LastRun, RunData, Sources
-from fastapi import HTTPException
+from drs_provider.ui.read_model import LastRun, RunData
 from kit.evidence import a_passed_drill
+from kit.run_pages import RunsInMemory, pages_of_runs
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # starlette recommends another HTTP client than the one that Airflow brings
@@ -46,79 +44,9 @@ waves: [{name: database, groups: [shop-db]}]
 """
 
 
-class InMemoryRuns:
-    def __init__(
-        self,
-        runs: Iterable[RunData] = (),
-        newest: Mapping[str, LastRun] | None = None,
-        checks: Mapping[str, LastRun] | None = None,
-        *,
-        paused: Iterable[str] = (),
-        library: Library | None = None,
-        broken: Mapping[str, str] | None = None,
-    ) -> None:
-        self.library = library or Library()
-        self.broken = broken or {}
-        self.paused_dags = frozenset(paused)
-        self.asked = 0
-        self.checks = checks or {}
-        self.runs = {(run.dag_id, run.run_id): run for run in runs}
-        self.last = newest or {}
-
-    def run(self, dag_id: str, run_id: str, before: RunData | None = None) -> RunData | None:
-        self.asked += 1
-        return self.runs.get((dag_id, run_id))
-
-    def left(self, dag_id: str, run_id: str, task_id: str, key: str) -> object:
-        run = self.runs.get((dag_id, run_id))
-        return run.left.get((task_id, key)) if run else None
-
-    def newest(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
-        return {dag_id: self.last[dag_id] for dag_id in dag_ids if dag_id in self.last}
-
-    def newest_checks(self, dag_ids: Iterable[str]) -> Mapping[str, LastRun]:
-        return {dag_id: self.checks[dag_id] for dag_id in dag_ids if dag_id in self.checks}
-
-    def plans(self, folder):
-        return self.library
-
-    def broken_files(self):
-        return self.broken
-
-    def paused(self, dag_ids):
-        return self.paused_dags.intersection(dag_ids)
-
-    def stopped_parts(self, now):
-        return ()
-
-
-def a_client(
-    folder: Path,
-    runs: InMemoryRuns | None = None,
-    *,
-    readable: Iterable[str] = ("drs.shop", "drs.web-shop"),
-    problems: bool = True,
-    reports: Callable[[], object] | None = None,
-) -> TestClient:
-    def only_readable(dag_id: str) -> None:
-        if dag_id not in readable:
-            raise HTTPException(403, "Forbidden")
-
-    access = Access(
-        may_read_run=only_readable,
-        readable_dags=lambda: set(readable),
-        may_read_problems=lambda: problems,
-        may_read_runs=lambda: None,
-    )
-    found = runs or InMemoryRuns()
-    sources = Sources(
-        runs=lambda: found,
-        access=access,
-        plans_folder=lambda: folder / "plans",
-        reports_folder=reports or (lambda: folder / "reports"),
-        now=lambda: NOW,
-    )
-    return TestClient(create_app(sources))
+def a_client(folder: Path, runs: RunsInMemory | None = None, **how: object) -> TestClient:
+    how = {"readable": ("drs.shop", "drs.web-shop"), "problems": True, **how}
+    return TestClient(pages_of_runs(folder, runs or RunsInMemory(), **how))
 
 
 @pytest.fixture
@@ -135,7 +63,7 @@ def test_a_plan_says_that_its_checks_by_schedule_are_paused_where_it_has_any(fol
     if schedules_checks:
         text = GOOD.replace("kind: RecoveryPlan\n", 'kind: RecoveryPlan\ncheck: {schedule: "0 6 * * *"}\n')
         (folder / "plans" / "shop.yaml").write_text(text)
-    client = a_client(folder, InMemoryRuns(paused=["drs.shop.check", "drs.web-shop.check"]))
+    client = a_client(folder, RunsInMemory(paused=["drs.shop.check", "drs.web-shop.check"]))
     (plan,) = client.get("/plans.json").json()["plans"]
     shown = f"""<a data-airflow href="../dags/{plan["dag_id"]}.check">{plan["dag_id"]}.check</a>"""
 
@@ -202,7 +130,7 @@ def test_plans_of_dags_that_the_caller_may_not_read_are_left_out(folder):
     ],
 )
 def test_the_last_run_of_a_plan_is_shown_with_its_verdict(folder, last, words):
-    page = a_client(folder, InMemoryRuns(newest={"drs.shop": last} if last else {})).get("/plans").text
+    page = a_client(folder, RunsInMemory(newest={"drs.shop": last} if last else {})).get("/plans").text
 
     assert words in page
 
@@ -229,7 +157,7 @@ def test_the_last_check_of_a_plan_is_shown_beside_its_last_run(folder, check, fi
     )
     facts = report.run.model_copy(update={"dag_id": "drs.shop", "run_id": "c", "mode": "check"})
     write_report(report.model_copy(update={"run": facts, "preflight": preflight}), folder / "reports")
-    runs = InMemoryRuns(
+    runs = RunsInMemory(
         newest={"drs.shop": LastRun("r", "success", NOW, "passed")}, checks={"drs.shop": check} if check else {}
     )
 
@@ -260,7 +188,7 @@ def test_a_document_of_a_task_is_read_by_who_may_read_the_run_and_nothing_else_i
         left={("web.recovery_job", "servers"): [1], ("web.recovery_job", "secret"): "x"},
     )
 
-    found = a_client(folder, InMemoryRuns([run])).get(f"/runs/{path.replace('+', '%2B')}")
+    found = a_client(folder, RunsInMemory([run])).get(f"/runs/{path.replace('+', '%2B')}")
 
     assert (found.status_code, found.json() if found.status_code == 200 else None) == answer
 
@@ -284,7 +212,7 @@ def test_a_missing_plans_folder_is_said_and_not_a_crash(tmp_path):
 
 @pytest.mark.parametrize("path", ["/runs/secret/r", "/runs/secret/r/board", "/reports/secret/r/report.html"])
 def test_every_route_of_a_run_asks_whether_its_dag_may_be_read(folder, path):
-    client = a_client(folder, InMemoryRuns([RunData("secret", "r", "running")]))
+    client = a_client(folder, RunsInMemory([RunData("secret", "r", "running")]))
 
     assert client.get(path).status_code == 403
 
@@ -293,7 +221,7 @@ BOARD = "/runs/drs.shop/r/board"
 
 
 def test_who_has_the_board_already_gets_no_body_and_the_time(folder):
-    runs = InMemoryRuns([RunData("drs.shop", "r", "running")])
+    runs = RunsInMemory([RunData("drs.shop", "r", "running")])
     client = a_client(folder, runs)
     first = client.get(BOARD)
 
@@ -313,7 +241,7 @@ def test_who_has_the_board_already_gets_no_body_and_the_time(folder):
 def test_what_others_see_already_is_kept_from_those_who_may_not_read_the_run(folder):
     """One app, whose viewers come and go: neither the kept board nor its name opens a door."""
     readable = ["drs.shop"]
-    runs = InMemoryRuns([RunData("drs.shop", "r", "running")])
+    runs = RunsInMemory([RunData("drs.shop", "r", "running")])
     client = a_client(folder, runs, readable=readable)
     seen = client.get(BOARD)
     readable.clear()
@@ -327,7 +255,7 @@ def test_what_others_see_already_is_kept_from_those_who_may_not_read_the_run(fol
 @pytest.mark.parametrize("accepted", ["gzip, deflate", "identity"])
 def test_a_big_board_is_packed_for_who_unpacks_it(folder, accepted):
     run = RunData("drs.shop", "r", "running", disbelieved={Origin("drs.shop", "r", "t", "k"): "x" * 5000})
-    client = a_client(folder, InMemoryRuns([run]))
+    client = a_client(folder, RunsInMemory([run]))
 
     answer = client.get(BOARD, headers={"Accept-Encoding": accepted})
 
@@ -371,7 +299,7 @@ def no_such_store():
 def ask_for_a_report(folder, name, kept, reports=None):
     report = measure(a_passed_drill())
     run = RunData("drs.web-shop", report.run.run_id, "success", left={(REPORT_TASK, KeptReport.KEY): kept})
-    client = a_client(folder, InMemoryRuns([run]), reports=reports)
+    client = a_client(folder, RunsInMemory([run]), reports=reports)
     return client.get(f"/reports/drs.web-shop/{report.run.run_id.replace('+', '%2B')}/{name}")
 
 
@@ -411,7 +339,7 @@ def test_while_a_run_asks_whether_to_commit_the_report_so_far_is_shown(folder, o
     left = {(COMMIT_TASK, KeptReport.KEY): so_far}
     if of_report:
         left[REPORT_TASK, KeptReport.KEY] = last if of_report == "failed" else of_report
-    client = a_client(folder, InMemoryRuns([RunData("drs.web-shop", "r", "running", left=left)]))
+    client = a_client(folder, RunsInMemory([RunData("drs.web-shop", "r", "running", left=left)]))
 
     assert client.get("/reports/drs.web-shop/r/report.json").json()["verdict"] == verdict
 
@@ -434,8 +362,8 @@ def test_a_run_that_has_kept_nothing_readable_has_no_report(folder, kept):
 @pytest.mark.parametrize("problems", [True, False])
 def test_an_api_server_without_plan_files_shows_what_airflow_has_made_of_them(folder, tmp_path, problems):
     library = Library(read_folder(folder / "plans").plans)  # what is broken has no DAG
-    runs = InMemoryRuns(library=library, broken={"../plans/crm.yaml": "3:1: none\n4:1: and more"})
-    with_files = a_client(folder, InMemoryRuns(), problems=problems).get("/plans.json").json()
+    runs = RunsInMemory(library=library, broken={"../plans/crm.yaml": "3:1: none\n4:1: and more"})
+    with_files = a_client(folder, RunsInMemory(), problems=problems).get("/plans.json").json()
     (folder / "plans").rename(folder / "elsewhere")
 
     without = a_client(folder, runs, problems=problems).get("/plans.json").json()
@@ -447,7 +375,7 @@ def test_an_api_server_without_plan_files_shows_what_airflow_has_made_of_them(fo
 
 
 def test_what_airflow_has_made_of_plans_is_not_asked_where_their_files_are(folder):
-    runs = InMemoryRuns(library=Library(), broken={"../plans/other.yaml": "no"})
+    runs = RunsInMemory(library=Library(), broken={"../plans/other.yaml": "no"})
     shown = a_client(folder, runs).get("/plans.json").json()
 
     assert [plan["name"] for plan in shown["plans"]] == ["shop"]
@@ -458,7 +386,7 @@ def test_what_airflow_has_made_of_plans_is_not_asked_where_their_files_are(folde
 @pytest.mark.parametrize(("verdict", "verified"), [("passed", None), (None, False)])
 def test_a_plan_whose_reports_lie_on_another_machine_is_not_called_unverified(folder, place, verdict, verified):
     ran = LastRun(f"r-{verdict}-{bool(place)}", "success" if verdict else "running", NOW, verdict)
-    client = a_client(folder, InMemoryRuns(newest={"drs.shop": ran}), reports=place and (lambda: place))
+    client = a_client(folder, RunsInMemory(newest={"drs.shop": ran}), reports=place and (lambda: place))
 
     (plan,) = client.get("/plans.json").json()["plans"]
 
@@ -473,7 +401,7 @@ def test_why_no_plan_can_be_shown_is_said_where_there_are_no_files(folder, tmp_p
     (folder / "plans").rename(folder / "elsewhere")
     if is_there:
         (folder / "plans").mkdir()
-    runs = InMemoryRuns(broken={"../plans/crm.yaml": "3:1: none"})
+    runs = RunsInMemory(broken={"../plans/crm.yaml": "3:1: none"})
 
     shown = a_client(folder, runs, problems=problems).get("/plans.json").json()
 
@@ -486,7 +414,7 @@ def test_an_empty_folder_hides_no_plans_that_airflow_has(folder):
     (folder / "plans").rename(folder / "elsewhere")
     (folder / "plans").mkdir()
 
-    shown = a_client(folder, InMemoryRuns(library=library)).get("/plans.json").json()
+    shown = a_client(folder, RunsInMemory(library=library)).get("/plans.json").json()
 
     assert [plan["name"] for plan in shown["plans"]] == ["shop"]
 
@@ -495,7 +423,7 @@ def test_a_dag_that_airflow_cannot_read_is_listed_beside_the_plans_and_the_broke
     plans = read_folder(folder / "plans").plans
     unread = Problem(Path("drs.crm"), 1, 1, "DAG", "Airflow cannot read it", "see the log")
     (folder / "plans").rename(folder / "elsewhere")
-    runs = InMemoryRuns(library=Library(plans, problems=(unread,)), broken={"../plans/x.yaml": "no"})
+    runs = RunsInMemory(library=Library(plans, problems=(unread,)), broken={"../plans/x.yaml": "no"})
 
     shown = a_client(folder, runs).get("/plans.json").json()
 

@@ -91,11 +91,13 @@ def ensure_editable(names: Iterable[str], catalog: GroupCatalog, editable: Colle
     raise RequestRefused(HTTPStatus.FORBIDDEN, detail)
 
 
-def problem_detail(problem: Problem, folder: Path, reader: GroupReader) -> ProblemDetail:
-    """Tell a problem of a plan file to who may read some of it."""
-    told = reader.told
+def problem_detail(problem: Problem, folder: Path, reader: GroupReader | None) -> ProblemDetail:
+    """Tell a problem of a plan file to who may read some of it; ``reader`` None: nothing in it is to be hidden."""
     where = f"{_short(problem, folder)}: {problem.where}"
     what, hint = _without(folder, problem.what), _without(folder, problem.hint)
+    if reader is None:
+        return ProblemDetail(where=where, what=what, hint=hint)
+    told = reader.told
     if reader.hides(problem.path) or told(where) != where:
         return ProblemDetail(what=HIDDEN)
     return ProblemDetail(where=where, what=told(what), hint=hint if told(hint) == hint else "")

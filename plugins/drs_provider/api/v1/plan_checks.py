@@ -151,18 +151,22 @@ def plan_checks_router(sources: PlanSources) -> APIRouter:
 
     @router.post("/validate", responses=more_responses(415, 503))
     def validate_plan_text(posted: PostedText, reader: Annotated[GroupReader, Depends(reader_now)]) -> TextCheck:
-        """Check a text as ``drs validate`` checks a file, beside everything in the plans folder. Saves nothing."""
+        """Check a text as ``drs validate`` checks a file, beside everything in the plans folder. Saves nothing.
+
+        What the caller may not read counts as not there: no answer says whether there is a plan or group of a name.
+        """
         folder = sources.api.plans_folder()
         try:
             with texts.taken():
-                found = check_text(posted.text, folder, reader.catalog.library, posted.file)
+                found = check_text(posted.text, folder, reader.catalog.library, posted.file, reader.hides_document)
         except (PathRefusedError, TextTooLongError) as error:
             raise RequestRefused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
         told = found.problems[:MOST_PROBLEMS]
         return TextCheck(
             is_valid=not found.problems,
             plans=[TextPlan(name=runnable.plan.name, digest=runnable.digest) for runnable in found.plans],
-            problems=[problem_detail(problem, folder, reader) for problem in told],
+            # What is wrong with the text itself was found without what the caller may not read: it names none of it.
+            problems=[problem_detail(problem, folder, None if found.is_own(problem) else reader) for problem in told],
             more_problems=len(found.problems) - len(told),
         )
 

@@ -23,6 +23,11 @@ def refusals(
     return tuple(_refusals(name, before or {}, after or {}, catalog, editable))
 
 
+def plan_steps(definition: Definition) -> tuple[str, ...]:
+    """Return the names of the plans that a plan runs as steps."""
+    return tuple(_named(definition, "plan", "plan"))
+
+
 def _refusals(
     name: str, before: Definition, after: Definition, catalog: GroupCatalog, editable: Collection[str]
 ) -> Iterator[str]:
@@ -31,8 +36,8 @@ def _refusals(
     for group in dict.fromkeys(_groups(after)):
         if group not in set(_groups(before)) and group in catalog.groups and not is_editable(group, catalog, editable):
             yield f"you may not use group {group!r}: it belongs to a plan that you may not change"
-    for plan in _named(after, "plan", "plan"):
-        if plan not in set(_named(before, "plan", "plan")) and not has_dag(plan, editable):
+    for plan in plan_steps(after):
+        if plan not in plan_steps(before) and not has_dag(plan, editable):
             yield f"you may not run plan {plan!r} as a step: you may not change it"
     for dag in _named(after, "dag", "dag_id"):
         if dag not in set(_named(before, "dag", "dag_id")) and not has_dag_id(dag, editable):

@@ -1,7 +1,7 @@
 """What of the servers, groups and plans somebody may read: names of the others are in no answer."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,11 +9,13 @@ from typing import Final
 
 from drs_provider.rules.inventory.views import InventoryRow, narrowed_row
 from drs_provider.services.groups.catalog import GroupCatalog
+from drs_provider.services.groups.plan_rights import plan_steps
 from drs_provider.services.groups.survey import InventorySurvey, has_dag, is_visible
 
 HIDDEN: Final = "concerns a group or a plan that you may not read"
 
-_CONFLICT: Final = " is in group "
+IN_OTHER_GROUP: Final = " is in group "
+"""Stands in a problem between the server that it is about and the groups that have it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class GroupReader:
 
     def told(self, text: str) -> str:
         """Return a sentence, or what is left of it where it names something that they may not read."""
-        server, conflict, others = text.partition(_CONFLICT)
+        server, conflict, others = text.partition(IN_OTHER_GROUP)
         if self._hidden is None or not self._hidden.search(others if conflict else text):
             return text
         if not conflict:
@@ -57,6 +59,28 @@ class GroupReader:
     def hides(self, file: Path) -> bool:
         """Whether a file holds groups and plans, and none of them that they may read."""
         return file in self._unread_files and file not in self._read_files
+
+    @property
+    def hides_document(self) -> Callable[[str, str], bool] | None:
+        """Whether a group or plan, by kind and name, is one that they may not read; None: they may read all.
+
+        A plan that one of theirs runs as a step is no secret: they read its name there.
+        """
+        if self._hidden is None:
+            return None
+
+        def hides(kind: str, name: str) -> bool:
+            if kind == "ProtectionGroup":
+                return name not in self.visible
+            return not has_dag(name, self.readable) and name not in self._steps
+
+        return hides
+
+    @cached_property
+    def _steps(self) -> frozenset[str]:
+        written = self.catalog.written_plans.items()
+        own = [plan.definition for name, plan in written if has_dag(name, self.readable)]
+        return frozenset(step for definition in own for step in plan_steps(definition))
 
     @cached_property
     def _read_files(self) -> frozenset[Path]:
