@@ -1,7 +1,7 @@
 """Drills on the parts of the team deployment (two of each; ``demo.team``) of which one after the other goes.
 
     python -m benchmarks.high_availability killed [--servers 100]
-    python -m benchmarks.high_availability upgraded --old FOLDER [--back]
+    python -m benchmarks.high_availability upgraded --old FOLDER [--back] [--servers 12]
 
 ``killed``: one of each part is killed with -9 while a drill runs, PostgreSQL and Redis too; a second drill loses the
 other one of each. ``upgraded``: every part is stopped in order and started again from another checkout, in the order
@@ -12,15 +12,12 @@ Needs what ``make chaos EXECUTOR=celery`` installs.
 """
 
 import argparse
-import os
 import shutil
-import signal
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -31,10 +28,10 @@ from benchmarks.chaos.campaign import Drive, judged, ready
 from benchmarks.chaos.judge import strangers
 from benchmarks.chaos.judge_cloud import over_quota
 from benchmarks.chaos.scenarios import Kill, Scenario, Server, Victim, Wave, server_id
+from benchmarks.rolling_upgrade import Rolling, code_of
 from demo.airflow_api import AirflowApi
 from demo.environment import USER
 from demo.stack import PROJECT, Stack, StackError
-from demo.team import WORKER, kin
 
 FIRST = 990_000_000
 """Seeds of these runs: no campaign has them."""
@@ -42,15 +39,6 @@ FIRST = 990_000_000
 ORDER: Sequence[Victim] = ("celery-worker", "scheduler", "triggerer", "api-server", "redis", "postgresql")
 EVERY = 12.0
 """Seconds between two kills."""
-
-UPGRADED = ("api-server", "scheduler", "triggerer", WORKER, "dag-processor")
-"""In which order parts are replaced: docs/deployment.md."""
-
-SETTLES_WITHIN = 15.0
-"""Seconds that a part gets to do its work before the next one goes; API servers are asked."""
-
-WORKER_ENDS_WITHIN = 120.0
-"""What docker-compose.yaml gives a worker to end what it has begun; the others get Docker's ten seconds."""
 
 
 def drill(number: int, servers: int, waves: int, *, kills: Sequence[Kill] = (), mode: str = "drill") -> Scenario:
@@ -68,58 +56,6 @@ def drill(number: int, servers: int, waves: int, *, kills: Sequence[Kill] = (), 
 def one_of_each(luck: float) -> list[Kill]:
     """Return the kills of a drill: one of each part, the first of two (luck 0) or the second."""
     return [Kill(5 + EVERY * number, victim, luck) for number, victim in enumerate(ORDER)]
-
-
-@dataclass
-class Rolling:
-    """Replaces the parts of a stack, one at a time, by those of another checkout."""
-
-    stack: Stack
-    to: Path
-    replaced: list[str] = field(default_factory=list)
-
-    def steps(self) -> Iterator[str]:
-        """Replace everything; yield while a part is waited for."""
-        self.stack.settings = replace(self.stack.settings, airflow={**self.stack.settings.airflow, **code_of(self.to)})
-        for kind in UPGRADED:
-            for name in kin(self.stack.parts, kind):
-                yield from self._replace(name, WORKER_ENDS_WITHIN if kind == WORKER else 10.0)
-                self.replaced.append(name)
-
-    def _replace(self, name: str, grace: float) -> Iterator[str]:
-        processes = self.stack.processes
-        pid = processes.pids[name]
-        os.kill(pid, signal.SIGTERM)
-        until = time.monotonic() + grace
-        # Whatever has died is started again by the campaign's killer, from now on from the other checkout.
-        while processes.pids[name] == pid:
-            if time.monotonic() > until:
-                os.kill(pid, signal.SIGKILL)
-                until = float("inf")
-            yield name
-        until = time.monotonic() + SETTLES_WITHIN
-        while time.monotonic() < until or not self._is_well(name):
-            yield name
-
-    def _is_well(self, name: str) -> bool:
-        """Whether an API server answers; of the others Airflow shows only the better one of two."""
-        told = self.stack.parts[name]
-        if "--port" not in told:
-            return True
-        address = f"http://127.0.0.1:{told[told.index('--port') + 1]}/api/v2/version"
-        try:
-            return httpx.get(address, timeout=5, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
-
-
-def code_of(checkout: Path) -> dict[str, str]:
-    """Return the environment of parts that run a checkout's package, plugin and DAGs."""
-    return {
-        "PYTHONPATH": f"{checkout / 'plugins'}:{PROJECT / 'simulator'}",
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(checkout / "plugins"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(checkout / "dags"),
-    }
 
 
 class Viewer:
@@ -181,6 +117,8 @@ class Upgrading(Drive):
                 for job in region["jobs"].values()
             ]
             self._has_begun = len(jobs) >= self._begins_at
+            if self._has_begun:
+                self._say("  every run has a job: the parts are replaced now")
             return
         next(self._steps, None)
 
@@ -198,14 +136,14 @@ def killed(servers: int, state: Path, say: Console) -> list[str]:
     return problems
 
 
-def upgraded(old: Path, new: Path, state: Path, say: Console) -> list[str]:
+def upgraded(old: Path, new: Path, servers: int, state: Path, say: Console) -> list[str]:
     """Begin a drill and a recovery with one checkout, and let them be finished by another; return every problem."""
-    runs = [drill(10, 12, 6), drill(11, 12, 6, mode="recovery")]
+    runs = [drill(10, servers, 6), drill(11, servers, 6, mode="recovery")]
     with ready(runs, state, say.print, database="postgresql", executor="celery", airflow=code_of(old)) as all_set:
         httpx.post(
             f"{all_set.stack.simulator.address}/_simulator/clock", json={"speed": 25}, trust_env=False
         ).raise_for_status()
-        rolling = Rolling(all_set.stack, new)
+        rolling = Rolling(all_set.stack, new, say.print)
         with Viewer(all_set.stack, runs[0]) as viewer:
             ended = Upgrading(all_set.stack, len(runs), say.print, rolling).drive(runs)
         record = all_set.record()
@@ -222,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of them; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.high_availability", description=__doc__)
     parser.add_argument("what", choices=("killed", "upgraded"))
-    parser.add_argument("--servers", type=int, default=100)
+    parser.add_argument("--servers", type=int, help="of each run; 100, and 12 where parts are replaced")
     parser.add_argument("--old", type=Path, help="the other checkout")
     parser.add_argument("--back", action="store_true", help="from this checkout to the other one")
     parser.add_argument("--state", type=Path, default=PROJECT / ".chaos" / "high-availability")
@@ -232,12 +170,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         if options.what == "killed":
-            problems = killed(options.servers, options.state, console)
+            problems = killed(options.servers or 100, options.state, console)
         elif options.old is None:
             parser.error("upgraded needs --old FOLDER")
         else:
             ways = (PROJECT, options.old.resolve()) if options.back else (options.old.resolve(), PROJECT)
-            problems = upgraded(ways[0], ways[1], options.state, console)
+            problems = upgraded(ways[0], ways[1], options.servers or 12, options.state, console)
     except StackError as error:
         console.print(str(error))
         return 2

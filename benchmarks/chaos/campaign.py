@@ -22,7 +22,7 @@ from benchmarks.chaos.listener import Listener
 from benchmarks.chaos.record import Heard, Record, Said, read_record
 from benchmarks.chaos.scenarios import Kill, Scenario
 from benchmarks.chaos.surroundings import connections, networks_left, prepare
-from demo.stack import PROJECT, Database, Settings, Stack
+from demo.stack import PROJECT, Database, Settings, Stack, StackError
 from demo.team import Executor
 
 SPEED = 100.0
@@ -31,6 +31,9 @@ SPEED = 100.0
 PATIENCE, STILL = 900.0, 300.0
 """Real seconds: a run that has not ended after the first, and in which nothing has happened for the second, never
 will."""
+
+SILENT = 600.0
+"""Real seconds: an Airflow whose API has answered nothing for so long has no end of a run to tell."""
 
 READY_WITHIN = 900.0
 """Real seconds: a campaign stands back behind whatever else a machine does."""
@@ -233,13 +236,18 @@ class Drive:
     def __init__(self, stack: Stack, side_by_side: int, say: Callable[[str], None], until: float | None = None) -> None:
         self._stack, self._side_by_side, self._say = stack, side_by_side, say
         self._until = until
+        self._answered = time.monotonic()
         self._killer = Killer(stack)
         self._desk = Desk(stack.airflow.address, stack.places.passwords)
 
     def drive(
         self, scenarios: Sequence[Scenario], tail: Callable[[], None] = lambda: None
     ) -> list[tuple[Running, Said, float]]:
-        """Run all of these; return each with what was said of it and the seconds that it took."""
+        """Run all of these; return each with what was said of it and the seconds that it took.
+
+        :raises StackError: when Airflow's API answers nothing for :data:`SILENT`
+        """
+        self._answered = time.monotonic()
         waiting, running = list(scenarios), list[Running]()
         ended: list[tuple[Running, Said, float]] = []
         is_tail = False
@@ -269,6 +277,14 @@ class Drive:
             time.sleep(0.5)
         self._desk.close()
         return ended
+
+    def _hear(self, error: httpx.HTTPError | None) -> None:
+        """Take note of an answer of Airflow's API (None), or of none: API servers are killed, and come back."""
+        now = time.monotonic()
+        if error is None:
+            self._answered = now
+        elif now - self._answered > SILENT:
+            raise StackError(f"Airflow's API has answered nothing for {SILENT:.0f} s, last {error!r}")
 
     def meanwhile(self) -> None:
         """Do something else between two looks; for others than campaigns."""
@@ -310,8 +326,10 @@ class Drive:
         try:
             if self._state(scenario) is None:
                 self._stack.airflow.trigger(scenario.dag_id, scenario.conf, run_id=scenario.run_id)
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            self._hear(error)
             return False
+        self._hear(None)
         if faults := [*scenario.faults, *scenario.lies]:
             self._stack.simulator.add_faults(faults)
         return True
@@ -337,6 +355,7 @@ class Drive:
         }
         try:
             state = self._state(scenario)
+            self._hear(None)
             if state in DONE:
                 return Said(state, self._report(scenario), **more)
             if not (scenario.questions or now - run.at > PATIENCE):
@@ -353,7 +372,8 @@ class Drive:
                 return Said(
                     state, None, waits_for_person=bool(asking) and not unfinished, unfinished=unfinished, **more
                 )
-        except httpx.HTTPError:
+        except httpx.HTTPError as error:
+            self._hear(error)
             run.rests = 0  # the API server was killed, and is coming back
         return None
 

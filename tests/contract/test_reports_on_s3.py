@@ -1,7 +1,7 @@
 """Reports, kept plans and the check of their place on S3: Airflow's object storage over s3fs against moto's S3.
 
 Needs s3fs, which our own lock does not have (its aiobotocore wants an older botocore): these tests step aside there and
-run beside Amazon MWAA's list (`make test-matrix`).
+run in `make test-s3`, and beside Amazon MWAA's list (`make test-matrix`).
 """
 
 import json
@@ -15,7 +15,7 @@ from drs_provider.report.measure import measure
 from drs_provider.report.store import read_report, report_file, stored_reports, to_json, write_report
 from kit.evidence import a_passed_drill
 
-pytest.importorskip("s3fs", reason="s3fs is not installed: it stands in no lock but Amazon MWAA's list")
+pytest.importorskip("s3fs", reason="s3fs is not installed: make test-s3 has it")
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default")]
 
 BUCKET = "dr-reports"

@@ -1,6 +1,7 @@
 """XComs, reports and kept plans in object storage, with a real Airflow; and an API server that has no plans.
 
-In files, and where s3fs is installed (our lock has none: its aiobotocore wants an older botocore) on moto's S3.
+In files, and on moto's S3 where s3fs is installed: our lock has none, for its aiobotocore wants an older botocore, but
+`make test-s3` has.
 """
 
 import importlib.util
@@ -26,7 +27,7 @@ pytestmark = [
 BUCKET = "dr-reports"
 WAVES = {"database": "launched", "web": "launched"}
 BACKEND = "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend"
-WITHOUT_S3 = pytest.mark.skipif(importlib.util.find_spec("s3fs") is None, reason="s3fs is not installed")
+WITHOUT_S3 = pytest.mark.skipif(importlib.util.find_spec("s3fs") is None, reason="no s3fs: make test-s3 has it")
 
 
 class Place:

@@ -59,6 +59,18 @@ def test_a_tag_that_is_not_what_is_here_is_refused(tag, code, words, checkout):
     assert not (checkout / "dist").exists()
 
 
+def test_a_rehearsal_forgives_the_changelog_and_no_wrong_version(checkout):
+    def release(tag):
+        command = [checkout / ".ci" / "release", "--rehearsal", tag]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert release("v99.0.0").stderr == f"v99.0.0 says 99.0.0, ./pyproject.toml says {VERSIONS['.']}\n"
+    begun = release(f"v{VERSIONS['.']}")
+    assert begun.returncode != 0  # there is no Makefile here
+    assert "CHANGELOG" not in begun.stderr
+    assert "No rule to make target" in begun.stderr
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_a_workflow_has_no_right_that_no_job_asks_for_and_calls_scripts_that_are_there(path):
     flow = yaml.safe_load(path.read_text(encoding="utf-8"))
