@@ -33,6 +33,10 @@ class Ec2:
     def instance_states(self, names):
         return {name: self.states[name] for name in names if name in self.states}
 
+    def repeated(self, operation, attempt):
+        assert operation == "ec2:StartInstances"
+        return attempt()
+
     def start_instances(self, names):
         self.calls.append(list(names))
         for name in names:
