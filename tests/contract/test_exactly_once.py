@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.exceptions import RunRefused
+from drs_provider.exceptions import AwsError, RunRefused
 from drs_provider.rules.launch.jobs import Ended, read_job
 from drs_provider.services.launch.launch_memory import Memory
 from drs_provider.services.launch.start_jobs import JobStart, MustWait, Request
@@ -106,6 +106,33 @@ def test_an_instance_that_a_stranger_has_just_recovered_is_safe_before_drs_shows
     assert isinstance(waiting, MustWait)
     with pytest.raises(RunRefused):
         a_try(hook, MemoryStore()).run()
+    assert len(calls(simulator, "StartRecovery")) == 1
+
+
+def test_recovery_points_that_age_out_before_the_job_is_started_are_chosen_afresh(hook, simulator):
+    """A throttled start may take minutes, and DRS keeps the points of every ten minutes for an hour."""
+    newest = {server: hook.newest_recovery_snapshot(server)["snapshotID"] for server in HELLO}
+    gone = dict.fromkeys(HELLO, "pit-00000000000000000")
+    chosen = [gone, newest, newest]
+    start = a_try(hook, MemoryStore())
+    start.points = lambda _: chosen.pop(0)
+
+    (job,) = start.run()
+
+    assert (sorted(job.servers), job.adopted) == (list(HELLO), False)
+    asked = [call["request"]["sourceServers"] for call in calls(simulator, "StartRecovery")]
+    assert [{each["sourceServerID"]: each["recoverySnapshotID"] for each in servers} for servers in asked] == [
+        gone,
+        newest,
+    ]
+
+
+def test_a_recovery_point_that_is_gone_and_has_no_other_is_refused(hook, simulator):
+    start = a_try(hook, MemoryStore())
+    start.points = lambda _: dict.fromkeys(HELLO, "pit-00000000000000000")
+
+    with pytest.raises(AwsError, match=r"Recovery snapshot pit-0+ of .* does not exist"):
+        start.run()
     assert len(calls(simulator, "StartRecovery")) == 1
 
 

@@ -11,6 +11,7 @@ from drs_provider.exceptions import (
     AwsError,
     Conflict,
     JobVanished,
+    NotFound,
     PreparedKept,
     QuotaExceeded,
     RunRefused,
@@ -56,6 +57,9 @@ INVISIBLE_FOR = timedelta(minutes=2)
 
 ADOPTION_WINDOW = timedelta(days=1)
 """How far back jobs are looked through for those of a run, unless it continues another."""
+
+_MOST_LOOKS_FOR_POINTS = 3
+"""Times that recovery points are chosen afresh for one job: between the choice and the call they may age out."""
 
 log = logging.getLogger(__name__)
 
@@ -441,7 +445,9 @@ class JobStart:
             "in the DRS console or wait for its end, then clear this task"
         )
 
-    def _start(self, servers: tuple[str, ...], tags: Mapping[str, str]) -> Answer | MustWait:
+    def _start(
+        self, servers: tuple[str, ...], tags: Mapping[str, str], *, looks: int = _MOST_LOOKS_FOR_POINTS
+    ) -> Answer | MustWait:
         from drs_provider.services.launch.start_once import MOST_THROTTLES, STARTS, StartRequest, start_once
 
         pinned = self.points(servers) if self.points else self.request.snapshot_ids
@@ -461,6 +467,9 @@ class JobStart:
                 self.memory.intend_nothing(servers)
             if isinstance(error, Conflict | QuotaExceeded):
                 return self._stands_in_the_way(error, servers)
+            if isinstance(error, NotFound) and self.points and looks and self.points(servers) != pinned:
+                log.warning("%s: points age out, so it starts from those that are there now", error)
+                return self._start(servers, tags, looks=looks - 1)
             raise
         servers = (servers_of(job) or servers) if found else servers
         self.memory.held_no_more()
