@@ -21,7 +21,11 @@ log = logging.getLogger(__name__)
 
 
 def look_after(
-    hook: "LaunchSettingsHook", wanted: Mapping[str, Settings], job_ids: Collection[str] | None
+    hook: "LaunchSettingsHook",
+    wanted: Mapping[str, Settings],
+    job_ids: Collection[str] | None,
+    *,
+    protected: Collection[str] = (),
 ) -> tuple[dict[str, InstanceCheck], dict[str, AwsError]]:
     """Switch termination protection on for what is no drill's, and compare every instance with its settings.
 
@@ -29,6 +33,7 @@ def look_after(
 
     :param wanted: effective settings by source server id
     :param job_ids: only instances that these jobs launched; None: the servers' live instances
+    :param protected: instances that were protected a moment ago: EC2 takes one call for each, so not at every look
     """
     instances = {
         str(instance["sourceServerID"]): instance
@@ -41,7 +46,10 @@ def look_after(
         for server, instance in instances.items()
         if is_protected(instance) and is_to_be_protected(wanted[server]) and _is_there(seen, instance)
     ]
-    refused = hook.protect(chosen)
+    refused = {
+        **{name: None for name in chosen if name in protected},
+        **hook.protect([name for name in chosen if name not in protected]),
+    }
     checks = {server: _check(server, values, instances.get(server), seen, refused) for server, values in wanted.items()}
     return checks, {name: error for name, error in refused.items() if error is not None}
 

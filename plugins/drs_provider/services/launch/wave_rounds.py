@@ -159,6 +159,7 @@ class WaveRounds:
     clock: Callable[[], datetime]
     max_tries: int = 0
     proven: Mapping[str, Point] = field(default_factory=dict)
+    _protected: set[str] = field(default_factory=set, init=False, repr=False)
 
     @cached_property
     def servers(self) -> tuple[PreflightServer, ...]:
@@ -360,7 +361,10 @@ class WaveRounds:
                 for server in launched.launch.servers
             }
             adjusted = self.guard.in_this_run(launched, wanted)
-            checks, errors = look_after(self.hook_of(launched.launch), adjusted, launched.launch.job_ids)
+            checks, errors = look_after(
+                self.hook_of(launched.launch), adjusted, launched.launch.job_ids, protected=self._protected
+            )
+            self._protected |= {str(check.instance_id) for check in checks.values() if check.protected}
             for server, check in checks.items():
                 error = errors.get(str(check.instance_id))
                 if error and error.retryable:
