@@ -156,7 +156,10 @@ class Prediction:
     in_waves: OtherWay | None = None
 
     def as_json(self) -> dict[str, JsonValue]:
-        """Return plain JSON; seconds since the run's start, rounded to milliseconds."""
+        """Return plain JSON; seconds since the run's start, in tenths.
+
+        Instants are floats: a rehearsal that begins at another instant differs from this one by microseconds.
+        """
         return cast("dict[str, JsonValue]", _plain({"format_version": FORMAT_VERSION, **asdict(self)}))
 
 
@@ -387,7 +390,7 @@ def _not_predicted(facts: RehearsalFacts) -> Iterable[str]:
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
-        return round(value, 3)
+        return round(value, 1)
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}
     return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
