@@ -271,7 +271,7 @@ def _start_instances(
     here = on_behalf_of(context, watch.task_id)
     try:
         # Before the first: from now on the wave may have begun, whatever becomes of this task.
-        leave(context["ti"], handed.model_copy(update={"starts": {watch.task_id: {}, **handed.starts}}))
+        handed = _leave(context, handed.model_copy(update={"starts": {watch.task_id: {}, **handed.starts}}))
         started = watch.start_first(here, launches)
         if asked := load(task_memory(here), InstanceStarts):
             handed = handed.model_copy(update={"starts": {**handed.starts, watch.task_id: dict(asked.instances)}})
