@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from botocore.session import Session
 from drs_provider import clock as clocks
 from drs_provider.airflow_internals.task_runner import set_supervisor_comms
 from drs_provider.dag.factory import dags_of_folder
+from drs_provider.hooks.response_check import distrustful
+from drs_provider.hooks.retries import RetryPolicy
 from drs_provider.rehearsal.engine.clock import RehearsalClock
 from drs_provider.rehearsal.engine.loop import JumpingLoop, RehearsalTime
 from drs_provider.rehearsal.engine.simulator import SimulatorControl
@@ -64,16 +67,27 @@ def dag_of(kind: Kind, home: Path) -> Any:
 def fewer_clients() -> Iterator[None]:
     """Make each client once: botocore reads its models for every one, which takes longer than what it is asked."""
     made: dict[tuple[object, ...], Any] = {}
-    create = Session.create_client
+    create, on = Session.create_client, RetryPolicy.on
+    origins: dict[int, tuple[tuple[object, ...], Callable[[], Any]]] = {}
 
     def create_client(session: Session, service: str, *args: Any, **kwargs: Any) -> Any:
         named = (f"{name}={value}" for name, value in sorted(kwargs.items()) if name != "config")
         place = (service, args, _who(session), *named)
         if place not in made:
             made[place] = create(session, service, *args, **kwargs)
+            origins[id(made[place])] = place, partial(create, session, service, *args, **kwargs)
         return made[place]
 
-    with replaced(Session, "create_client", create_client):
+    def patient(policy: RetryPolicy, client: Any) -> Any:
+        """Give a client of its own: one that sends a request exactly once must not learn to repeat it."""
+        if policy.seconds <= 0:
+            return client
+        place, make = origins[id(client)]
+        if (policy.seconds, *place) not in made:
+            made[policy.seconds, *place] = on(policy, distrustful(make()))
+        return made[policy.seconds, *place]
+
+    with replaced(Session, "create_client", create_client), replaced(RetryPolicy, "on", patient):
         yield
 
 

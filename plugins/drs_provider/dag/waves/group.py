@@ -318,7 +318,7 @@ def _watch(shape: RunShape, wave: WaveShape, task_id: str, kinds: LaunchKinds) -
         networks={str(target): number for target, number in shape.networks.items()},
         settings_task_ids={place.start_task: place.settings_task or "" for place in wave.targets},
         start_task_ids=wave.start_tasks,
-        relaunch_task_ids=wave.relaunch_tasks,
+        relaunches={p.relaunch_task: p.ahead_task for p in wave.targets if p.relaunch_task and p.ahead_task},
         timeout=wave.wave.timeout,
         ready=wave.wave.ready,
         tolerate=str(wave.wave.tolerate_failures),

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from drs_provider.airflow_internals.tasks import is_dag_paused
 from drs_provider.dag.hand_over import WaveStart, handed_over
 from drs_provider.dag.run_reader import order_of, preflight_result
 from drs_provider.dag.waves.guard import WaveGuard
 from drs_provider.dag.waves.watch import WatchWave
-from drs_provider.exceptions import JobTimedOut, RunRefused
+from drs_provider.exceptions import DrsProviderError, JobTimedOut, RunRefused
 from drs_provider.formatting import MANY, some
 from drs_provider.operators.base import asking_later
 from drs_provider.operators.other_tasks import pull_newest
@@ -75,25 +76,30 @@ class RelaunchAhead(WatchWave):
                 self.watch(self._launches())
             self._judge(context, self._deadline(None))
 
-        return self._or_leave_it(wait)
+        return self._or_leave_it(context, wait)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a wait, or leave the rest to the wave."""
         resume = super().resume_execution
-        return self._or_leave_it(lambda: resume(next_method, next_kwargs, context))
+        return self._or_leave_it(context, lambda: resume(next_method, next_kwargs, context))
 
-    def _or_leave_it(self, go_on: Callable[[], Any]) -> Any:
+    def _or_leave_it(self, context: Context, go_on: Callable[[], Any]) -> Any:
         """Go on; where that comes to nothing, whatever the reason, the wave looks again in its turn.
 
         :raises AirflowSkipException: it came to nothing
         """
+        words = f"nothing more is launched again ahead; wave {self.wave} looks again in its turn"
         try:
             return go_on()
+        except (AirflowFailException, DrsProviderError) as error:
+            self._leave_begun(context)
+            raise AirflowSkipException(f"{words}: {error}") from error
         except AirflowSkipException:
             raise
         except Exception as error:
-            words = f"not launched again ahead; wave {self.wave} looks again in its turn: {error}"
-            raise AirflowSkipException(words) from error
+            self.log.exception("This should not happen, and is left to the wave, which looks again in its turn")
+            self._leave_begun(context)
+            raise AirflowSkipException(f"{words}: {type(error).__name__}: {error}") from error
 
     def _judge(self, context: Context, deadline: datetime, *, last_word: bool = False) -> Any:
         """Launch again what has failed and may be tried again, and wait for it; return when there is nothing more."""
@@ -106,9 +112,11 @@ class RelaunchAhead(WatchWave):
         from drs_provider.rules.launch.next_launch import LaunchNext
         from drs_provider.services.launch.wave_rounds import NoRoom, NothingStarted
 
-        why = self._why_not(context)
+        why = self.why_not(context)
         step = self.rounds.next_step(results, allows=lambda _failed, _critical: True, stopped=why)
         if not isinstance(step, LaunchNext):
+            if why:
+                self._leave_begun(context)
             self.log.info("Wave %s: nothing is launched again ahead%s", self.wave, f": {why}" if why else "")
             return
         self._leave(context)  # before the launch: whoever takes its job up knows that it was a try
@@ -121,7 +129,7 @@ class RelaunchAhead(WatchWave):
             return
         self.watch(self._launches())
 
-    def _why_not(self, context: Context) -> str | None:
+    def why_not(self, context: Context) -> str | None:
         """Say why this task launches nothing more: somebody's order, a paused plan, or the wave's own turn."""
         if order := order_of(context):
             return order.message
@@ -137,28 +145,62 @@ class RelaunchAhead(WatchWave):
         return self._time_is_over()
 
     def _leave(self, context: Context) -> None:
-        """Leave what was launched again, and what had failed, for the wave's own tasks and for the report."""
+        """Leave what was launched again, and what had failed, for the wave's own tasks and for the report.
+
+        Nothing of a life before: what was cleared together with the launch ahead begins anew.
+        """
         from drs_provider.rules.run.handover import PinnedPoints
         from drs_provider.services.store import load
 
-        tries = self.rounds.earlier_tries()
+        tries, base = self.rounds.tries_of_this_start(), self.rounds.base
         if tries is None:
             return
-        leave(context["ti"], tries.model_copy(update={"base": self.rounds.base}))
-        (launched,) = self.rounds.started
+        leave(context["ti"], tries)
+        (launched,), (ahead,) = self.rounds.started, self.rounds.launches.values()
+        jobs = tuple(job for job in launched.launch.jobs if job.attempt > base or job.job_id in ahead.job_ids)
         kept = load(task_memory(context), PinnedPoints)
         points = {**launched.launch.points, **(kept.points if kept else {})}
-        leave(context["ti"], launched.launch.model_copy(update={"points": points}))
+        leave(context["ti"], launched.launch.model_copy(update={"jobs": jobs, "points": points}))
+
+    def _leave_begun(self, context: Context) -> None:
+        """Leave the jobs of a launch that was cut short, too; the wave finds them by their tags as well."""
+        if "rounds" not in self.__dict__:
+            return
+        try:
+            self.rounds.follow_begun()
+            self._leave(context)
+        except Exception:
+            self.log.exception("Which jobs were started is not left for the wave, which looks for them by their tags")
+
+    def shown_for(self) -> None:
+        """Have nobody read the jobs' logs: the board shows the wave's own task."""
 
     def _timed_out(self, context: Context) -> JobTimedOut:
         return JobTimedOut([job for launch in self._launches() for job in launch.job_ids], f"{self.timeout:.0f} s")
 
 
 class StoppedGuard(WaveGuard):
-    """Looks as the task that launches ahead does, right before a launch, whether DRS would leave the instances stopped.
+    """Looks right before every launch whether it is still this task's, and whether DRS would leave instances stopped.
 
-    Where settings are changed for a launch, as a ``fallback`` says, those that are applied say so.
+    Where settings are changed for a launch, as a ``fallback`` says, those that are applied say the latter.
     """
+
+    def __init__(self, task: RelaunchAhead, context: Context) -> None:
+        super().__init__(task, context)
+        self._why_not = partial(task.why_not, context)
+
+    def order(self) -> str | None:
+        """Say why nothing more is launched: asked before every job but the first, which ``ensure_may_launch`` is."""
+        return super().order() or self._why_not()
+
+    def ensure_may_launch(self, server_ids: Sequence[str]) -> None:
+        """Look once more whether servers may be launched at all, and by this task.
+
+        :raises RunRefused: the wave's turn has come, the plan is paused, or somebody has ended the wave
+        """
+        super().ensure_may_launch(server_ids)
+        if why := self._why_not():
+            raise RunRefused(f"{why}. Nothing more was started")
 
     def ensure_safe(
         self, launched: "TargetLaunch", hook: "LaunchSettingsHook", settings: "Mapping[str, Settings]"

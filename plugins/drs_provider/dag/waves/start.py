@@ -17,6 +17,7 @@ from drs_provider.dag.people.agreement import ensure_pause_answered, ensure_peop
 from drs_provider.dag.run_reader import cleaned_up, order_of, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.steps.context import ensure_steps_approved
 from drs_provider.dag.target_region import settle_region
+from drs_provider.dag.waves.ahead_launches import launched_again, launched_ahead
 from drs_provider.dag.waves.cancellation import cancelled_start, obey_before_a_start
 from drs_provider.dag.waves.network import ensure_still_isolated, network_of
 from drs_provider.dag.waves.preemption import ensure_not_taken_over
@@ -239,13 +240,11 @@ class StartWave(DrsStartRecoveryOperator):
 
         The task of a wave before this one has taken over what was launched ahead, and knows more.
         """
-        from drs_provider.rules.run.handover import Launch
-
         handed = None if self.is_early else handed_over(self, context)
         if handed and (launch := handed.launches.get(self.task_id)):
             return launch
-        left = (pull_newest(context, task, Launch) for task in (self.relaunch_task_id, self.ahead_task_id) if task)
-        return next((launch for launch in left if launch is not None), None)
+        again = launched_again(context, self.relaunch_task_id, self.ahead_task_id)
+        return again or launched_ahead(context, self.ahead_task_id)
 
     def _is_handed_over(self, context: Context) -> bool:
         """Tell whether the task of a wave before this one has started it already; for a skip, whether it runs."""
@@ -263,11 +262,10 @@ class StartWave(DrsStartRecoveryOperator):
 
     def _is_begun(self, context: Context, handed: "HandedOver", launch: "Launch") -> bool:
         """Tell whether anything of the wave began with that: its instances that were launched ahead are stopped."""
-        from drs_provider.rules.run.handover import Launch
-
-        left = (pull_newest(context, task, Launch) for task in (self.ahead_task_id, self.relaunch_task_id) if task)
-        before = {job_id for each in left if each for job_id in each.job_ids}
-        return not before.issuperset(launch.job_ids) or any(task in handed.starts for task in self.downstream_task_ids)
+        again = launched_again(context, self.relaunch_task_id, self.ahead_task_id)
+        before = again or launched_ahead(context, self.ahead_task_id)
+        known = before.job_ids if before else ()
+        return not {*launch.job_ids} <= {*known} or any(task in handed.starts for task in self.downstream_task_ids)
 
     def _remember_ahead(self, context: Context) -> None:
         """Take the jobs that were started before the wave's turn for own ones: DRS may not show them at once."""

@@ -15,6 +15,7 @@ from drs_provider.dag.hand_over import get_ready, hand_over, started_before
 from drs_provider.dag.passed_over import passed_over
 from drs_provider.dag.run_reader import cleaned_up, preflight_result, skip_where_nothing_is_launched
 from drs_provider.dag.task_times import LeavesTimes
+from drs_provider.dag.waves.ahead_launches import tried_again
 from drs_provider.dag.waves.cancellation import cancelled_watch
 from drs_provider.dag.waves.final_sync import proven_points
 from drs_provider.dag.waves.guard import WaveGuard
@@ -66,14 +67,14 @@ class WatchWave(LeavesTimes, NearEnd):
         retries_of_failed: int = 0,
         networks: Mapping[str, int] | None = None,
         settings_task_ids: Mapping[str, str] | None = None,
-        relaunch_task_ids: Sequence[str] = (),
+        relaunches: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(jobs=(), **kwargs)
         self.plan, self.wave, self.start_task_ids = plan, wave, tuple(start_task_ids)
         self.digest, self.retries_of_failed, self.networks = digest, retries_of_failed, dict(networks or {})
         self.settings_task_ids = dict(settings_task_ids or {})
-        self.relaunch_task_ids = tuple(relaunch_task_ids)
+        self.relaunches = dict(relaunches or {})
         self.is_cut_short = self.is_astray = self.held_back = False
         self.passed_over: RunOrder | None = None
 
@@ -137,12 +138,9 @@ class WatchWave(LeavesTimes, NearEnd):
 
     def _remember_tries(self, context: Context, rounds: "WaveRounds") -> None:
         """Take what was launched again before the wave's turn for own tries: none of them is counted anew."""
-        from drs_provider.rules.run.handover import Tries
-        from drs_provider.services.store import load
-
-        if not self.relaunch_task_ids or load(rounds.store, Tries) is not None:
-            return  # of an earlier life of this task as well, which has them already
-        left = (pull_newest(context, task, Tries) for task in self.relaunch_task_ids)
+        if rounds.tries_of_this_start() is not None:
+            return  # they are among these already
+        left = (tried_again(context, task, ahead) for task, ahead in self.relaunches.items())
         rounds.remember_tries([tries for tries in left if tries is not None])
 
     def execute(self, context: Context) -> Any:
@@ -401,7 +399,7 @@ class WatchWave(LeavesTimes, NearEnd):
             return None
         return f"not launched: the {duration(timedelta(seconds=self.timeout))} of the wave's timeout are over"
 
-    def shown_for(self) -> "Whose":
+    def shown_for(self) -> "Whose | None":
         """Return the task itself: the board shows what DRS does with its servers."""
         return self.whose
 

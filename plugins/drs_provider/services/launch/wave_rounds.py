@@ -392,13 +392,21 @@ class WaveRounds:
         tries = {server: known for server, known in self._all_tries().items() if known}
         return Tries(servers=tries) if tries else None
 
-    def remember_tries(self, left: Iterable[Tries]) -> None:
-        """Keep what other tasks of the wave have launched again since its start's attempt, as if this one had."""
-        servers = {
-            server: known for tries in left if tries.base == self.base for server, known in tries.servers.items()
-        }
+    def tries_of_this_start(self) -> Tries | None:
+        """Return what was launched again since the attempt that the wave's start handed over; None: nothing was."""
+        kept = load(self.store, Tries)
+        return kept if kept and kept.base == self.base and kept.servers else None
+
+    def remember_tries(self, left: Sequence[Tries]) -> None:
+        """Keep what other tasks of the wave have launched again, as if this one had.
+
+        Where the wave's start has begun an attempt of its own since, for an instance that was gone or because somebody
+        has cleared it, the tries count anew, and the settings with which a server was launched are known all the same.
+        """
+        servers = {server: known for tries in left for server, known in tries.servers.items()}
         if servers:
-            save(self.store, Tries(base=self.base, servers=servers))
+            counts = all(tries.base == self.base for tries in left)
+            save(self.store, Tries(base=self.base if counts else None, servers=servers))
 
     def _launch_in(self, launched: TargetLaunch, servers: Sequence[str], launch: NextLaunch) -> MustWait | None:
         """Launch servers of one account and Region, with what is to be different this time; give back a wait."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 from drs_provider.dag.waves import relaunch_ahead
+from drs_provider.operators import other_tasks
 from drs_provider.rules.run.handover import LeftToItself, RunOrder
 
 from benchmarks.kill_sweep.kinds import DB, FLEET, WEB, kind_of
@@ -266,15 +267,55 @@ def test_a_death_at_a_repeat_launches_nothing_twice_and_forgets_nothing(lives, e
     assert {server: len(found) for server, found in starts_of(record).items()} == {DB: 1, WEB: 1, WEB2: 1}
 
 
-def test_an_answer_to_the_repeat_that_is_lost_starts_no_second_job(lives):
-    lost = {"service": "drs", "operation": "StartRecovery", "servers": [WEB], "do": "commit_then_drop"}
+def test_an_answer_to_the_repeat_that_is_lost_starts_no_second_job(lives, simulator_of_two):
+    def lose(_):
+        lost = {"service": "drs", "operation": "StartRecovery", "do": "commit_then_drop", "count": 1}
+        simulator_of_two.fault(lost, {"do": "invisible_for", "seconds": 90})
 
-    def lose(run):
-        pass
-
-    record, _ = lives(
-        BREAKS, {**lost, "count": 1}, {"do": "invisible_for", "seconds": 90}, kind=again("retry_failed: 1"), people=lose
-    )
+    record, _ = lives(BREAKS, kind=again(f"retry_failed: 1, {LATER}"), people=at_second_leg(RELAUNCH, lose))
 
     assert record.report["verdict"] == "completed", (record.report["verdict_reason"], record.broken)
+    asked = [call for call in record.calls if call["operation"] == "StartRecovery"]
+    assert [call["error"] for call in asked] == [None, None, "ConnectionDropped"]
     assert [len(jobs_of(record, server)) for server in (DB, WEB, WEB2)] == [1, 2, 1]
+
+
+def test_a_plan_that_is_paused_between_the_decision_and_the_call_launches_nothing_ahead(lives, monkeypatch):
+    answers = iter([False])
+    monkeypatch.setattr(relaunch_ahead, "is_dag_paused", lambda _: next(answers, True))
+    record, runs = lives(BREAKS, kind=again(f"retry_failed: 1, {LATER}"))
+
+    assert record.report["verdict"] == "completed", record.report["verdict_reason"]
+    assert runs[-1].states[RELAUNCH] == "skipped"
+    first, second = jobs_of(record, WEB)
+    assert at(second, "creation") - at(first, "end") > 1000
+    assert tries_of(record)["web1"] == ["again"]
+
+
+def test_what_lies_there_of_a_try_that_airflow_has_replaced_fails_no_wave(lives, monkeypatch):
+    """Airflow counts a new try when it schedules the task, and removes what the last one left when that begins."""
+    newest = other_tasks.newest_try_of
+    monkeypatch.setattr(
+        other_tasks, "newest_try_of", lambda context, task: 2 if task == RELAUNCH else newest(context, task)
+    )
+    record, runs = lives(BREAKS, kind=again(f"retry_failed: 1, {LATER}"))
+
+    assert record.report["verdict"] == "completed", (record.report["verdict_reason"], record.broken)
+    assert runs[-1].states[RELAUNCH] == "success"
+    assert [len(jobs_of(record, server)) for server in (DB, WEB, WEB2)] == [1, 2, 1]  # found by their tags
+    assert {server: len(found) for server, found in starts_of(record).items()} == {DB: 1, WEB: 1, WEB2: 1}
+
+
+def test_a_wave_that_is_cleared_with_what_launches_ahead_begins_a_new_life(lives):
+    """Both tries of the first life fail; whoever clears everything gives the servers all their tries again."""
+
+    def then(run):
+        run.clear(["web.launch_ahead", RELAUNCH, "web.start_recovery"])
+        return True
+
+    record, _ = lives({**BREAKS, "count": 3}, kind=again(f"retry_failed: 1, {LATER}"), then=then)
+
+    assert record.report["verdict"] == "completed", (record.report["verdict_reason"], record.broken)
+    assert [job["tags"]["drs-orchestrator:try"] for job in jobs_of(record, WEB)] == ["1", "2", "3", "4"]
+    assert tries_of(record)["web1"] == ["again"]
+    assert len(jobs_of(record, WEB2)) == 1

@@ -358,3 +358,19 @@ def test_an_instance_that_cannot_be_protected_is_said_and_fails_nothing():
     assert checks.servers == {
         "s-1": InstanceCheck(instance_id=name, is_drill=False, protected=False, not_protected=str(refusal))
     }
+
+
+@pytest.mark.parametrize(("base", "counted"), [(1, True), (2, False)])
+def test_tries_before_the_turn_count_unless_the_start_has_begun_anew_and_their_settings_are_known(base, counted):
+    world = World(preflight({"server_id": "s-1", "settings": {"subnet_id": "subnet-a"}}))
+    world.drs.add_instance("s-1", world.first["jobID"])
+    (name,) = (instance["ec2InstanceID"] for instance in world.drs.recovery_instances(source_server_ids=("s-1",)))
+    world.drs.subnets[name] = "subnet-b"
+    job = LaunchedJob(job_id=world.first["jobID"], servers=("s-1",), created_at=NOW)
+    tries = {"s-1": (Try("drsjob-0", "no capacity", "fallback", {"subnet_id": "subnet-b"}),)}
+    rounds = world.leg(launches={START: Launch(**HERE, attempt=base, jobs=(job,))})
+    rounds.remember_tries([Tries(base=1, servers=tries)])
+
+    assert (rounds.tries_of_this_start() is not None) is counted
+    ((result,), _) = rounds.look_after_instances([up("s-1")])
+    assert result.status == "launched", "it is where its last launch was to be, not in production"
