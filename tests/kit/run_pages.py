@@ -105,6 +105,18 @@ def in_region(servers):
     }
 
 
+def passed_preflight(mode):
+    """What preflight leaves that has passed, without its waves."""
+    return {
+        "plan": "shop",
+        "digest": "d",
+        "checked_at": "2026-11-22T05:00:00+00:00",
+        "needs_approval": False,
+        "passed": True,
+        "mode": mode,
+    }
+
+
 def a_failed_wave() -> RunData:
     server = {"server_id": "s-1", "hostname": EVIL, "critical": True}
     result = {"server_id": "s-1", "hostname": EVIL, "critical": True, "status": "failed", "reason": EVIL}
@@ -125,12 +137,7 @@ def a_failed_wave() -> RunData:
         },
         left={
             ("preflight.check", "preflight"): {
-                "plan": "shop",
-                "digest": "d",
-                "checked_at": "2026-11-22T05:00:00+00:00",
-                "needs_approval": False,
-                "passed": True,
-                "mode": "drill",
+                **passed_preflight("drill"),
                 "waves": {"db": in_region([server])},
             },
             ("db.recovery_job", "servers"): [result],
@@ -189,12 +196,7 @@ def a_run_that_waits_for_people() -> RunData:
         },
         left={
             ("preflight.check", "preflight"): {
-                "plan": "shop",
-                "digest": "d",
-                "checked_at": "2026-11-22T05:00:00+00:00",
-                "needs_approval": False,
-                "passed": True,
-                "mode": "recovery",
+                **passed_preflight("recovery"),
                 "findings": [
                     {"severity": "warning", "hostname": f"db{n}", "what": what, "next_step": "wait"}
                     for n in range(2, 7)

@@ -12,7 +12,7 @@ from drs_provider.ui.read_model import RunData
 from kit.browser import CHROMIUM
 from kit.evidence import a_passed_drill
 from kit.framed_page import driven_app
-from kit.run_pages import NOW, RunsInMemory, pages_of_runs
+from kit.run_pages import NOW, RunsInMemory, in_region, pages_of_runs, passed_preflight
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")]
 
@@ -35,20 +35,7 @@ RUNNING = RunData(
         "finish.report": frozenset({"db.recovery_job"}),
     },
     left={
-        ("preflight.check", "preflight"): {
-            "plan": "shop",
-            "digest": "d",
-            "checked_at": "2026-11-22T05:00:00+00:00",
-            "needs_approval": False,
-            "passed": True,
-            "mode": "drill",
-            "waves": {
-                "db": {
-                    "selected": True,
-                    "targets": [{"aws_conn_id": "aws_default", "region": "us-west-2", "servers": [SERVER]}],
-                }
-            },
-        },
+        ("preflight.check", "preflight"): {**passed_preflight("drill"), "waves": {"db": in_region([SERVER])}},
     },
 )
 OVER = replace(
