@@ -11,21 +11,21 @@ pytestmark = pytest.mark.airflow
 
 SERVERS, GROUPS = "/drs/api/v1/source-servers", "/drs/api/v1/protection-groups"
 READS = ["/drs/servers", "/drs/groups", "/drs/api/v1/openapi.json", "/drs/api/v1/accounts", SERVERS, GROUPS]
-NEW = {"kind": "ProtectionGroup", "name": "new", "region": "us-west-2", "servers": ["s-0new0000000000001"]}
+NEW = {"kind": "ProtectionGroup", "name": "new", "region": "ap-southeast-1", "servers": ["s-0new0000000000001"]}
 
 
 @pytest.fixture
 def plans(tmp_path, monkeypatch, going_on):
-    """A plans folder of this test's own, and accounts that answer from memory."""
+    """A plans folder of this test's own, and accounts that answer from memory, in a Region of which nobody knows yet."""
     from drs_provider.hooks import console, quick
 
     folder = tmp_path / "plans"
     folder.mkdir()
     (folder / "shop.yaml").write_text(
-        "kind: ProtectionGroup\nname: shop-db\nregion: us-west-2\nservers:\n  - s-00000000000000001 # first\n---\n"
+        "kind: ProtectionGroup\nname: shop-db\nregion: ap-southeast-1\nservers:\n  - s-00000000000000001 # first\n---\n"
         "kind: RecoveryPlan\nname: web-shop\ndrill: {network: shared}\nwaves: [{name: db, groups: [shop-db]}]\n"
     )
-    account = FakeAccount(servers=[server(1, "db1"), server(2, "lost")])
+    account = FakeAccount(region="ap-southeast-1", servers=[server(1, "db1"), server(2, "lost")])
     monkeypatch.setenv("DRS_PLANS_FOLDER", str(folder))
     monkeypatch.setattr(quick, "QuickHook", lambda **_: account)
     monkeypatch.setattr(console, "ConsoleHook", lambda **_: account)
