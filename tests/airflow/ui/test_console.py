@@ -16,7 +16,7 @@ NEW = {"kind": "ProtectionGroup", "name": "new", "region": "ap-southeast-1", "se
 
 @pytest.fixture
 def plans(tmp_path, monkeypatch, going_on):
-    """A plans folder of this test's own, and accounts that answer from memory, in a Region of which nobody knows yet."""
+    """A plans folder of this test's own, and accounts in memory, in a Region of which nobody knows yet."""
     from drs_provider.hooks import console, quick
 
     folder = tmp_path / "plans"
