@@ -304,6 +304,8 @@ class AskBeforeWave(Ask):
         skip_where_passed_over(context)
         known = load(task_memory(context), OpeningMemory)
         if known and known.answer and known.max_tries == context["ti"].max_tries:
+            if known.asked:
+                leave(context["ti"], known.asked)  # Airflow forgets on a retry what the try before has left
             return self._go_on(context, known.answer)  # this task died after the answer, and may have started the wave
         return super().execute(context)
 
@@ -330,7 +332,8 @@ class AskBeforeWave(Ask):
     def execute_complete(self, context: Context, event: Event) -> JsonValue:
         """Record the answer, and start the wave that waited for it."""
         answer = self.take_answer(context, event)
-        save(task_memory(context), OpeningMemory(max_tries=context["ti"].max_tries, answer=answer))
+        max_tries, asked = context["ti"].max_tries, self._question(context)
+        save(task_memory(context), OpeningMemory(max_tries=max_tries, asked=asked, answer=answer))
         return self._go_on(context, answer)
 
     def objection(self, context: Context, who: str | None) -> str | None:

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 import pytest
 from airflow.providers.standard.operators import hitl
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
+from drs_provider.dag import hand_over
 from drs_provider.dag.people.ask import AskApproval, AskBeforeWave, WaitBeforeWave
 from drs_provider.dag.people.question_text import RunProgress
 from drs_provider.formatting import instant_words
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.plan.model import Pause, ProtectionGroup, RecoveryPlan, WebhookNotification
 from drs_provider.rules.run.approvals import Policy
-from drs_provider.rules.run.handover import ServerResults
+from drs_provider.rules.run.handover import Asked, ServerResults
 from drs_provider.rules.run.shape import compile_shape
 from kit.receivers import WebhookReceiver
 from kit.signatures import signed_xcoms, unsigned
@@ -352,6 +353,24 @@ def test_a_no_stays_a_no_when_airflow_tries_again_and_is_asked_anew_when_somebod
     with pytest.raises(TaskAwaitingInput):
         task.execute(given)
     assert len(asked) == 1
+
+
+def test_a_yes_stays_a_yes_with_its_question_when_airflow_tries_again_after_it(asked, monkeypatch):
+    """Airflow takes a task for lost whose answer overtakes the news that it asked, and removes what it left."""
+    monkeypatch.setattr(hand_over, "hand_over", lambda *_: None)
+    task = pause()
+    question = {"at": AT, "until": AT, "try": 1}
+    given = context(task, **{"database.pause/asked": question})
+    task.execute_complete(given, answered("Continue", "bob"))
+    left = {key: given["ti"].left.pop((task.task_id, key)) for key in ("asked", "answer")}
+    given["ti"].try_number = 2
+
+    task.execute(given)
+
+    assert asked == []
+    again = {key: unsigned(given["ti"].left[task.task_id, key]) for key in left}
+    assert Asked.from_json(again["asked"]) == Asked.from_json(unsigned(left["asked"]))
+    assert (again["answer"], again["answer"]["by"]) == (unsigned(left["answer"]), "bob")
 
 
 def test_a_pause_that_may_expire_goes_on_and_says_that_nobody_answered(asked):

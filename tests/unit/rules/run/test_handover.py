@@ -412,7 +412,7 @@ BEFORE_VERSIONS: list[tuple[type[Document], Any, dict[str, Any]]] = [
         {"kind": "skip", "message": "wave app skipped by maria", "is_cancellation": False, "stands": True},
     ),
     (HandedOver, {"version": 1}, {"launches": {}, "intents": {}, "starts": {}}),
-    (OpeningMemory, {"version": 1, "max_tries": 2}, {"max_tries": 2, "answer": None, "until": None}),
+    (OpeningMemory, {"version": 1, "max_tries": 2}, {"max_tries": 2, "asked": None, "answer": None, "until": None}),
     (LeftToItself, {"version": 1, "waves": ["web"]}, {"waves": ("web",)}),
     (RunOrder, {"kind": "none", "words": "wave app retried"}, {"kind": "none", "stands": False}),
     (RunOrder, "cancelled by maria: a test", {"kind": "cancel", "message": "cancelled by maria: a test"}),

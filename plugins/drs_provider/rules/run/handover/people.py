@@ -66,7 +66,8 @@ class ManagersKnown(Document):
 class OpeningMemory(Document):
     """What stood before a wave and has passed, so that a task that dies afterwards asks, or waits, no second time.
 
-    :ivar answer: of a person who may; None: nobody was asked
+    :ivar asked: the question; None: nobody was asked
+    :ivar answer: of a person who may; None: the same
     :ivar until: when a delay has passed; None: it was none
     """
 
@@ -75,6 +76,7 @@ class OpeningMemory(Document):
     PLACE: ClassVar[StoredIn] = "task_state_store"
 
     max_tries: int | None = None
+    asked: Asked | None = None
     answer: RecordedAnswer | None = None
     until: OptionalInstant = None
 
