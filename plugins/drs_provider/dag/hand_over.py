@@ -273,9 +273,10 @@ def _start_instances(
         # Before the first: from now on the wave may have begun, whatever becomes of this task.
         handed = _leave(context, handed.model_copy(update={"starts": {watch.task_id: {}, **handed.starts}}))
         started = watch.start_first(here, launches)
-        if asked := load(task_memory(here), InstanceStarts):
-            handed = handed.model_copy(update={"starts": {**handed.starts, watch.task_id: dict(asked.instances)}})
-            leave(context["ti"], handed)
+        asked = load(task_memory(here), InstanceStarts)
+        others = {task: starts for task, starts in handed.starts.items() if task != watch.task_id}
+        own = {watch.task_id: dict(asked.instances)} if asked else {}  # without any the wave has not begun
+        handed = _leave(context, handed.model_copy(update={"starts": {**others, **own}}))
     except TaskDeferred:
         return handed
     except Exception as error:  # noqa: BLE001  (the task that watches the wave meets it)
