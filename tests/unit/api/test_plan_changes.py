@@ -264,7 +264,8 @@ def test_a_new_plan_is_for_who_may_change_every_dag_or_has_the_right_to_its_dag_
 @pytest.mark.parametrize(
     ("wave", "said"),
     [
-        ({"name": "x", "groups": ["payroll-db"]}, "you may not use group 'payroll-db'"),
+        ({"name": "x", "groups": ["payroll-db"]}, "you may not use group 'payroll-db': there is none of this name"),
+        ({"name": "x", "groups": ["pay-nobody"]}, "you may not use group 'pay-nobody': there is none of this name"),
         ({"name": "x", "before": [{"kind": "plan", "name": "p", "plan": "payroll"}]}, "you may not run plan 'payroll'"),
         ({"name": "x", "after": [{"kind": "dag", "name": "p", "dag_id": "wages"}]}, "you may not run DAG 'wages'"),
     ],

@@ -5,10 +5,10 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, JsonValue
 
-from drs_provider.api.etags import IfMatch, ensure_unchanged
+from drs_provider.api.etags import IfMatch
 from drs_provider.api.origin import refuse_other_origins
 from drs_provider.api.path_parts import PlanName
 from drs_provider.api.problems import ProblemDetail, RequestRefused, more_responses
@@ -16,20 +16,19 @@ from drs_provider.api.sources import ApiSources
 from drs_provider.api.turns import Turns
 from drs_provider.api.v1.group_checks import made_or_refused, problem_detail
 from drs_provider.api.v1.protection_groups import members_by_group
-from drs_provider.plan.edit.files import is_writable
+from drs_provider.api.v1.saved_changes import OF_A_CHANGE, DocumentChange, DryRun, changed, etag_of, read_as, yaml_able
 from drs_provider.rules.outlook.plan_outlook import PlanOutlook
 from drs_provider.services.groups.catalog import GroupCatalog, WrittenPlan
 from drs_provider.services.groups.plan_rights import refusals
 from drs_provider.services.groups.preview import preview_plan
 from drs_provider.services.groups.reader import GroupReader
-from drs_provider.services.groups.save import PLANS, DocumentEditor, SavedChange
+from drs_provider.services.groups.save import PLANS, DocumentEditor
 from drs_provider.services.groups.survey import InventorySurvey, has_dag, is_editable
 
 PlanDefinition = Annotated[
     dict[str, JsonValue],
     Field(description="A recovery plan as its YAML has it: kind, name, waves and everything that is to be said."),
 ]
-DryRun = Annotated[bool, Query(description="Check it and give the patch; save nothing.")]
 
 PREVIEWS: Final = 2
 """Plans that are looked at before they are saved, at the same time: each reads the whole plans folder."""
@@ -53,14 +52,8 @@ class NewPlan(BaseModel):
     file: str | None = Field(default=None, max_length=300, description="Below the plans folder; left out, `NAME.yaml`.")
 
 
-class PlanChange(BaseModel):
+class PlanChange(DocumentChange):
     """How a change of a plan went."""
-
-    is_saved: bool
-    file: str
-    patch: str = Field(description="The change as a unified diff, to apply where the files come from.")
-    why_not: str = Field(description="Why it has not been saved; empty: it has, or was not to be.")
-    branch: str = Field(description="The branch that it is committed on, for somebody to merge; empty: none.")
 
 
 class QuotaShareView(BaseModel):
@@ -126,7 +119,7 @@ def _add_looks(router: APIRouter, sources: ApiSources) -> None:
     ) -> PlanDocument:
         """Read a plan as its file has it. Its `ETag` is what a change of it names in `If-Match`."""
         plan = readable_plan(name, reader)
-        response.headers["ETag"] = etag_of(plan)
+        response.headers["ETag"] = etag_of(plan.digest)
         return PlanDocument(
             name=plan.name,
             definition=dict(plan.definition),
@@ -195,9 +188,9 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
             _refuse_file(new.file or PLANS.file_of(name), catalog, editable)
 
         change = partial(plans.create, wanted, new.file, check=check, dry_run=dry_run)
-        return _answer(made_or_refused(plans.folder, reader.readable, change), response)
+        return changed(made_or_refused(plans.folder, reader.readable, change), response, PlanChange)
 
-    @router.put("/recovery-plans/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
+    @router.put("/recovery-plans/{name}", dependencies=guard, responses=more_responses(*OF_A_CHANGE))
     def change_plan(  # noqa: PLR0917  (what it looks at)
         plan: Annotated[WrittenPlan, Depends(to_change)],
         definition: PlanDefinition,
@@ -211,10 +204,10 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         """Change a plan in place: what is not changed keeps its comments, order and anchors."""
         wanted = yaml_able(definition)
         check = _check(plan.name, wanted, editable)
-        change = partial(plans.change, plan.name, wanted, read=_read(if_match), check=check, dry_run=dry_run)
-        return _answer(made_or_refused(plans.folder, reader.readable, change), response)
+        change = partial(plans.change, plan.name, wanted, read=read_as(if_match), check=check, dry_run=dry_run)
+        return changed(made_or_refused(plans.folder, reader.readable, change), response, PlanChange)
 
-    @router.patch("/recovery-plans/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
+    @router.patch("/recovery-plans/{name}", dependencies=guard, responses=more_responses(*OF_A_CHANGE))
     def patch_plan(  # noqa: PLR0917  (what it looks at)
         plan: Annotated[WrittenPlan, Depends(to_change)],
         patch: PlanDefinition,
@@ -234,10 +227,10 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
             before = catalog.written_plans[plan.name]
             refuse_beyond_rights(plan.name, before, patched(before.definition), catalog, editable)
 
-        change = partial(plans.change, plan.name, patched, read=_read(if_match), check=check, dry_run=dry_run)
-        return _answer(made_or_refused(plans.folder, reader.readable, change), response)
+        change = partial(plans.change, plan.name, patched, read=read_as(if_match), check=check, dry_run=dry_run)
+        return changed(made_or_refused(plans.folder, reader.readable, change), response, PlanChange)
 
-    @router.delete("/recovery-plans/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
+    @router.delete("/recovery-plans/{name}", dependencies=guard, responses=more_responses(*OF_A_CHANGE))
     def delete_plan(  # noqa: PLR0917  (what it looks at)
         plan: Annotated[WrittenPlan, Depends(to_change)],
         reader: Annotated[GroupReader, Depends(reader_now)],
@@ -249,8 +242,8 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     ) -> PlanChange:
         """Delete a plan that no other plan runs as a step. Its runs and reports stay."""
         check = _check(plan.name, None, editable)
-        change = partial(plans.delete, plan.name, read=_read(if_match), check=check, dry_run=dry_run)
-        return _answer(made_or_refused(plans.folder, reader.readable, change), response)
+        change = partial(plans.delete, plan.name, read=read_as(if_match), check=check, dry_run=dry_run)
+        return changed(made_or_refused(plans.folder, reader.readable, change), response, PlanChange)
 
 
 def readable_plan(name: str, reader: GroupReader) -> WrittenPlan:
@@ -264,11 +257,6 @@ def readable_plan(name: str, reader: GroupReader) -> WrittenPlan:
             HTTPStatus.NOT_FOUND, "there is no plan of this name in the plans folder that you may read"
         )
     return plan
-
-
-def etag_of(plan: WrittenPlan) -> str:
-    """Return what a change of a plan names in ``If-Match``: the fingerprint of its file."""
-    return f'"{plan.digest}"'
 
 
 def merged(definition: Mapping[str, JsonValue], patch: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -332,18 +320,6 @@ def refuse_beyond_rights(
         raise RequestRefused(HTTPStatus.FORBIDDEN, "; ".join(found))
 
 
-def yaml_able(definition: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    """Return a definition that a plan file can hold.
-
-    :raises RequestRefused: 422, it holds something that none can
-    """
-    if not is_writable(definition):
-        raise RequestRefused(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "the definition holds something that no plan file can: see docs/plans.md"
-        )
-    return definition
-
-
 def _check(
     name: str, wanted: Mapping[str, JsonValue] | None, editable: Collection[str]
 ) -> Callable[[GroupCatalog], None]:
@@ -357,17 +333,3 @@ def _refuse_file(file: str, catalog: GroupCatalog, editable: Collection[str]) ->
     groups = all(is_editable(group, catalog, editable) for group in catalog.groups_in(file))
     if not groups or not all(has_dag(plan, editable) for plan in catalog.plans_in(file)):
         raise RequestRefused(HTTPStatus.FORBIDDEN, "you may not change every plan and group of that file")
-
-
-def _read(if_match: str | None) -> Callable[[str], None]:
-    return lambda digest: ensure_unchanged(if_match, f'"{digest}"')
-
-
-def _answer(saved: SavedChange, response: Response) -> PlanChange:
-    if not saved.is_saved:
-        response.status_code = HTTPStatus.OK
-    elif saved.written is not None:
-        response.headers["ETag"] = f'"{saved.written.digest}"'
-    return PlanChange(
-        is_saved=saved.is_saved, file=saved.file, patch=saved.diff, why_not=saved.why_not, branch=saved.branch
-    )

@@ -1,6 +1,6 @@
 """``/protection-groups``: read, preview, create, change and delete."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -8,20 +8,20 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field, JsonValue
 
-from drs_provider.api.etags import IfMatch, ensure_unchanged
+from drs_provider.api.etags import IfMatch
 from drs_provider.api.origin import refuse_other_origins
 from drs_provider.api.pages import After, Limit, Search, Sort, SortKey, take_page
 from drs_provider.api.path_parts import GroupName
 from drs_provider.api.problems import RequestRefused, more_responses
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.group_checks import GroupChecks, ensure_editable
+from drs_provider.api.v1.saved_changes import OF_A_CHANGE, DocumentChange, DryRun, changed, etag_of, read_as, yaml_able
 from drs_provider.api.v1.source_servers import SourceServer, server_of
-from drs_provider.plan.edit.files import is_writable
 from drs_provider.plan.problems import Problem
 from drs_provider.services.groups.catalog import GroupCatalog, WrittenGroup
 from drs_provider.services.groups.reader import GroupReader
 from drs_provider.services.groups.resolve import resolve
-from drs_provider.services.groups.save import GROUPS, DocumentEditor, SavedChange
+from drs_provider.services.groups.save import GROUPS, DocumentEditor
 from drs_provider.services.groups.survey import InventorySurvey, is_editable
 
 GroupDefinition = Annotated[
@@ -71,14 +71,9 @@ class NewGroup(BaseModel):
     )
 
 
-class GroupChange(BaseModel):
-    """How a change went."""
+class GroupChange(DocumentChange):
+    """How a change of a group went."""
 
-    is_saved: bool
-    file: str
-    patch: str = Field(description="The change as a unified diff, to apply where the files come from.")
-    why_not: str = Field(description="Why it has not been saved; empty: it has, or was not to be.")
-    branch: str = Field(default="", description="The branch that it is committed on, for somebody to merge.")
     warnings: list[str] = Field(description="What it could not be compared with: accounts that have not answered.")
 
 
@@ -87,8 +82,6 @@ FIELDS: Final[Mapping[str, Callable[[WrittenGroup], SortKey | None]]] = {
     "file": lambda group: f"{group.file}:{group.line:08d}",
 }
 """What groups can be sorted by."""
-
-DryRun = Annotated[bool, Query(description="Check it and give the patch; save nothing.")]
 
 
 def protection_groups_router(sources: ApiSources) -> APIRouter:
@@ -143,7 +136,7 @@ def _add_reads(router: APIRouter, sources: ApiSources) -> None:
         now: Annotated[InventorySurvey, Depends(look)],
     ) -> ResolvedView:
         """Preview a definition: the servers that it has now, and the conflicts with other groups. Saves nothing."""
-        found = resolve(_yaml_able(definition), reader.catalog, now)
+        found = resolve(yaml_able(definition), reader.catalog, now)
         rows = {row.server.server_id: row for row in reader.rows(now)}
         return ResolvedView(
             servers=[server_of(rows[server]) for server in found.servers if server in rows],
@@ -164,7 +157,7 @@ def _add_reads(router: APIRouter, sources: ApiSources) -> None:
         """Read a group. Its `ETag` is what a change of it names in `If-Match`."""
         group = _visible(name, reader)
         if group.digest:
-            response.headers["ETag"] = _etag(group.digest)
+            response.headers["ETag"] = etag_of(group.digest)
         return group_view(group, reader, members_by_group(now), editable)
 
 
@@ -200,12 +193,13 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         dry_run: DryRun = False,
     ) -> GroupChange:
         """Create a group in its file. Where the folder is read-only the answer is 200 with the change as a patch."""
-        definition = _yaml_able(new.definition)
+        definition = yaml_able(new.definition)
         check = partial(checks.ensure_created, definition, new.file)
         change = partial(groups.create, definition, new.file, check=check, dry_run=dry_run)
-        return _answer(checks.changed(groups.folder, change), response, checks.warnings(definition))
+        saved = checks.changed(groups.folder, change)
+        return changed(saved, response, GroupChange, warnings=list(checks.warnings(definition)))
 
-    @router.put("/protection-groups/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
+    @router.put("/protection-groups/{name}", dependencies=guard, responses=more_responses(*OF_A_CHANGE))
     def change_group(  # noqa: PLR0917  (what it looks at)
         group: Annotated[WrittenGroup, Depends(to_change)],
         definition: GroupDefinition,
@@ -216,12 +210,13 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
         dry_run: DryRun = False,
     ) -> GroupChange:
         """Change a group in place: what is not changed keeps its comments, order and anchors."""
-        wanted = _yaml_able(definition)
+        wanted = yaml_able(definition)
         check = partial(checks.ensure_changed, group.name, wanted)
-        change = partial(groups.change, group.name, wanted, read=_reader(if_match), check=check, dry_run=dry_run)
-        return _answer(checks.changed(groups.folder, change), response, checks.warnings(wanted))
+        change = partial(groups.change, group.name, wanted, read=read_as(if_match), check=check, dry_run=dry_run)
+        saved = checks.changed(groups.folder, change)
+        return changed(saved, response, GroupChange, warnings=list(checks.warnings(wanted)))
 
-    @router.delete("/protection-groups/{name}", dependencies=guard, responses=more_responses(404, 409, 412, 415, 428))
+    @router.delete("/protection-groups/{name}", dependencies=guard, responses=more_responses(*OF_A_CHANGE))
     def delete_group(  # noqa: PLR0917  (what it looks at)
         group: Annotated[WrittenGroup, Depends(to_change)],
         checks: Annotated[GroupChecks, Depends(checker)],
@@ -232,8 +227,8 @@ def _add_changes(router: APIRouter, sources: ApiSources) -> None:
     ) -> GroupChange:
         """Delete a group that no plan uses."""
         check = partial(ensure_editable, [group.name], editable=checks.editable)
-        change = partial(groups.delete, group.name, read=_reader(if_match), check=check, dry_run=dry_run)
-        return _answer(checks.changed(groups.folder, change), response)
+        change = partial(groups.delete, group.name, read=read_as(if_match), check=check, dry_run=dry_run)
+        return changed(checks.changed(groups.folder, change), response, GroupChange, warnings=[])
 
 
 def group_view(
@@ -268,36 +263,5 @@ def _visible(name: str, reader: GroupReader) -> WrittenGroup:
     return reader.catalog.groups[name]
 
 
-def _etag(digest: str) -> str:
-    return f'"{digest}"'
-
-
-def _reader(if_match: str | None) -> Callable[[str], None]:
-    return lambda digest: ensure_unchanged(if_match, _etag(digest))
-
-
-def _yaml_able(definition: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
-    if not is_writable(definition):
-        raise RequestRefused(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "the definition holds something that no plan file can: see docs/plans.md"
-        )
-    return definition
-
-
 def _hint(problem: Problem) -> str:
     return f" ({problem.hint})" if problem.hint else ""
-
-
-def _answer(saved: SavedChange, response: Response, warnings: Iterable[str] = ()) -> GroupChange:
-    if not saved.is_saved:
-        response.status_code = HTTPStatus.OK
-    elif saved.written is not None:
-        response.headers["ETag"] = _etag(saved.written.digest)
-    return GroupChange(
-        is_saved=saved.is_saved,
-        file=saved.file,
-        patch=saved.diff,
-        why_not=saved.why_not,
-        warnings=list(warnings),
-        branch=saved.branch,
-    )

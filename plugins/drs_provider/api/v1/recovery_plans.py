@@ -14,7 +14,7 @@ from drs_provider.api.path_parts import PlanName
 from drs_provider.api.plan_sources import NOTHING_KNOWN, PlanSources, PlanStanding
 from drs_provider.api.problems import ProblemDetail, RequestRefused, more_responses
 from drs_provider.api.v1.group_checks import problem_detail
-from drs_provider.api.v1.plan_changes import etag_of
+from drs_provider.api.v1.saved_changes import etag_of
 from drs_provider.plan.loader import Library, RunnablePlan
 from drs_provider.plan.snapshot import definitions_of
 from drs_provider.rules.history.series import plan_histories
@@ -243,7 +243,7 @@ def _add_one(router: APIRouter, sources: PlanSources) -> None:
     ) -> RecoveryPlanDetail:
         """Read a plan: what is written, and how it stands. Its `ETag` is what a change of it names in `If-Match`."""
         if written := reader.catalog.written_plans.get(runnable.plan.name):
-            response.headers["ETag"] = etag_of(written)
+            response.headers["ETag"] = etag_of(written.digest)
         standing = standings(reader.catalog.library).get(runnable.plan.name, NOTHING_KNOWN)
         definition, *groups = definitions_of(runnable)
         return RecoveryPlanDetail(

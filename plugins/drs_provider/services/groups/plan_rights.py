@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from drs_provider.plan.edit.files import Definition
 from drs_provider.services.groups.catalog import GroupCatalog
-from drs_provider.services.groups.survey import has_dag, has_dag_id, is_editable
+from drs_provider.services.groups.survey import EVERY_DAG, has_dag, has_dag_id, is_editable
 
 
 def refusals(
@@ -34,14 +34,22 @@ def _refusals(
     if not has_dag(name, editable):
         yield f"you may not change plan {name!r}"
     for group in dict.fromkeys(_groups(after)):
-        if group not in set(_groups(before)) and group in catalog.groups and not is_editable(group, catalog, editable):
-            yield f"you may not use group {group!r}: it belongs to a plan that you may not change"
+        if group not in set(_groups(before)) and not _may_use(group, catalog, editable):
+            yield f"you may not use group {group!r}: there is none of this name that you may change"
     for plan in plan_steps(after):
         if plan not in plan_steps(before) and not has_dag(plan, editable):
             yield f"you may not run plan {plan!r} as a step: you may not change it"
     for dag in _named(after, "dag", "dag_id"):
         if dag not in set(_named(before, "dag", "dag_id")) and not has_dag_id(dag, editable):
             yield f"you may not run DAG {dag!r} as a step: you may not change it"
+
+
+def _may_use(group: str, catalog: GroupCatalog, editable: Collection[str]) -> bool:
+    """Whether somebody may use a group; one that is not there is refused as one is that is not theirs.
+
+    Else the answer would tell which groups there are. Who may change every DAG is told later that it is not there.
+    """
+    return is_editable(group, catalog, editable) if group in catalog.groups else EVERY_DAG in editable
 
 
 def _groups(definition: Definition) -> Iterator[str]:

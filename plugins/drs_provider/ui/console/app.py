@@ -14,6 +14,7 @@ from drs_provider.api.problems import PRIVATE, RequestRefused
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.protection_groups import FIELDS as GROUP_FIELDS
 from drs_provider.api.v1.protection_groups import group_view, members_by_group
+from drs_provider.api.v1.saved_changes import etag_of
 from drs_provider.api.v1.source_servers import FIELDS, View, accounts_of, filtered, row_key, server_of
 from drs_provider.formatting import plural
 from drs_provider.rules.aws_console import console_url
@@ -158,7 +159,7 @@ def _add_groups(app: FastAPI, sources: ApiSources) -> None:
             "group.html.j2",
             "group.js",
             group=shown,
-            etag=f'"{written.digest}"',
+            etag=etag_of(written.digest),
             definition=json.dumps(shown.definition),
             rows=[server_of(known[server]) for server in shown.servers if server in known],
             is_editor=is_editor and shown.is_editable,

@@ -13,8 +13,9 @@ from fastapi.responses import HTMLResponse
 from drs_provider.api.problems import PRIVATE, RequestRefused
 from drs_provider.api.sources import ApiSources
 from drs_provider.api.v1.group_checks import problem_detail
-from drs_provider.api.v1.plan_changes import etag_of, outlook_view, readable_plan
+from drs_provider.api.v1.plan_changes import outlook_view, readable_plan
 from drs_provider.api.v1.protection_groups import members_by_group
+from drs_provider.api.v1.saved_changes import etag_of
 from drs_provider.plan.loader import RunnablePlan
 from drs_provider.rules.outlook.next_drill import next_drill
 from drs_provider.rules.outlook.runbook import KnownMembers, make_runbook
@@ -121,7 +122,7 @@ def _add_editor(app: FastAPI, sources: ApiSources) -> None:
             "plan_editor.js",
             name=name,
             file=written.where if written else "",
-            etag=etag_of(written) if written else "",
+            etag=etag_of(written.digest) if written else "",
             definition=json.dumps(dict(written.definition) if written else {}),
             forms=json.dumps(plan_forms()),
             groups=json.dumps(known),
