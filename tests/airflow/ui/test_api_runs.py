@@ -1,11 +1,14 @@
 """Runs over the API, through Airflow's real API server: it asks Airflow's own API with the login that it came with."""
 
 import json
+from pathlib import Path
 
 import pytest
+from kit.failback_plans import SHOP
 
 pytestmark = [pytest.mark.airflow, pytest.mark.filterwarnings("default"), pytest.mark.timeout(300)]
 
+ROOT = Path(__file__).parents[3]
 RUNS = "/drs/api/v1/runs"
 DRILL = {"mode": "drill", "reason": "over the API"}
 
@@ -101,6 +104,53 @@ def test_an_order_is_kept_signed_and_told_with_before_and_after(api, hello, sign
     ordered = [line for line in lines_of("drs_order") if line[2] == run["run_id"]]
     assert {line[0] for line in ordered} == {"otto"}
     assert all("signature" in json.dumps(line[3]) for line in ordered)
+
+
+@pytest.fixture
+def way_back(airflow_db, going_on, tmp_path, monkeypatch):
+    """The DAG of a plan's way back, without runs."""
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.models.dag import DagModel
+    from airflow.models.dagbundle import DagBundleModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    (tmp_path / "shop.yaml").write_text(SHOP)
+    monkeypatch.setenv("DRS_PLANS_FOLDER", str(tmp_path))
+    bag = DagBag(str(ROOT / "dags" / "recovery_plans.py"), bundle_path=ROOT / "dags", bundle_name="way-back")
+    assert bag.import_errors == {}
+    with create_session() as session:
+        session.merge(DagBundleModel(name="way-back"))
+    with create_session() as session:
+        sync_bag_to_db(bag, "way-back", None, session=session)
+        session.execute(update(DagModel).where(DagModel.bundle_name == "way-back").values(is_paused=False))
+    yield "drs.shop.failback"
+    with create_session() as session:
+        session.execute(update(DagModel).where(DagModel.bundle_name == "way-back").values(is_stale=True))
+
+
+def test_the_lines_of_a_way_back_are_of_its_own_runs(api, way_back, sign_in):
+    started = api.post(f"{RUNS}/{way_back}", headers=sign_in("adam"), json={"mode": "reprotect", "confirm": "shop"})
+    assert started.status_code == 201, started.text
+    run = started.json()["run"]
+    here = f"{RUNS}/{way_back}/{run['short_id']}"
+
+    paused = api.post(f"{here}/pause", headers=sign_in("adam"))
+    resumed = api.post(f"{RUNS}/{way_back}/resume", headers=sign_in("adam"))
+    order = {"reason": "not today", "stop_failback": False}
+    with_machines = api.post(f"{here}/cancel", headers=sign_in("adam"), json={**order, "stop_failback": True})
+    cancelled = api.post(f"{here}/cancel", headers=sign_in("adam"), json=order)
+
+    assert [answer.status_code for answer in (paused, resumed, cancelled)] == [200] * 3, cancelled.text
+    assert (with_machines.status_code, "converts no machine of a data centre" in with_machines.text) == (409, True)
+    for verb in ("started", "paused", "resumed", "cancelled"):
+        owner, dag_id, run_id, _ = lines_of(f"drs_run_{verb}")[-1]
+        of_run = None if verb == "resumed" else run["run_id"]  # a DAG is resumed, with all its runs
+        assert (verb, owner, dag_id, run_id) == (verb, "adam", way_back, of_run)
+    assert lines_of("drs_run_cancelled")[-1][3]["asked"] == order
+    refused = api.post(f"{here}/cancel", headers=sign_in("vera"), json=order)
+    assert refused.status_code == 403
+    assert any(line[0] == "vera" and line[1] == way_back for line in lines_of("drs_refused"))
 
 
 def test_airflows_cookie_steers_from_its_own_pages_only(api, hello, sign_in):
