@@ -1,8 +1,8 @@
 """Waiting for the end of a wave in the process of its task, once the end is near, so that the next begins at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import TaskDeferred
@@ -11,12 +11,23 @@ from pydantic import JsonValue
 from drs_provider import clock
 from drs_provider.exceptions import AwsError
 from drs_provider.formatting import parse_instant
-from drs_provider.rules.ahead.hold import FOR_JOBS, JOBS_EVERY, hold_for, is_crowded, looks_every, near_at
+from drs_provider.rules.ahead.hold import (
+    FOR_JOBS,
+    JOBS_EVERY,
+    WHOLE_LOOK_EVERY,
+    hold_for,
+    is_crowded,
+    is_on_its_way,
+    looks_every,
+    near_at,
+)
 from drs_provider.sensors.job import DrsRecoveryJobSensor
 
 if TYPE_CHECKING:
     from drs_provider.hooks.drs import DrsHook
+    from drs_provider.rules.launch.results import Ready
     from drs_provider.rules.run.handover import Launch
+    from drs_provider.services.launch.job_results import LaunchResults
 
 
 class NearEnd(DrsRecoveryJobSensor):
@@ -77,7 +88,35 @@ class NearEnd(DrsRecoveryJobSensor):
                 if not is_for_instances or not self.waits_in_process() or clock.now() >= until:
                     raise
             self.get_ready()
-            clock.sleep(looks_every(self._ready()))
+            self._await_boots(until)
+
+    def _await_boots(self, until: datetime) -> None:
+        """Let time pass until EC2 says of all that boots that it is there, or until everything is to be looked at."""
+        ready, until = self._ready(), min(until, clock.now() + WHOLE_LOOK_EVERY)
+        while True:
+            clock.sleep(looks_every(ready))
+            if clock.now() >= until or not self._does_anything_boot(ready):
+                return
+
+    def _does_anything_boot(self, ready: "Ready") -> bool:
+        """Ask EC2 about the instances that the last look has left; false also where it does not answer."""
+        try:
+            for launch, names in self.__dict__.get("booting", ()):
+                hook = self.hook_of(launch)
+                words = hook.unhealthy_instances(names) if ready == "status_checks" else hook.instance_states(names)
+                if any(map(is_on_its_way, words.values())):
+                    return True
+        except AwsError:
+            pass  # the look that follows meets it, too, and knows what to do then
+        return False
+
+    def _wait_for_instances(self, found: "Sequence[LaunchResults]", deadline: datetime, **until: Any) -> NoReturn:
+        """Wait for them, and keep which these are: the process may have to look at them more often."""
+        self.__dict__["booting"] = [
+            (part.launch, [str(r.instance_id) for r in part.results if r.instance_id and r.server_id in part.pending])
+            for part in found
+        ]
+        super()._wait_for_instances(found, deadline, **until)
 
     def _have_jobs_ended(self) -> bool:
         """Tell whether every job of the wave is known to have ended; what AWS does not answer is not known."""

@@ -24,10 +24,13 @@ CROWDED: Final = timedelta(seconds=3)
 
 JOBS_EVERY: Final = 0.25
 """Seconds between two looks at jobs that end now: one call each."""
-BOOTS_EVERY: Final = 0.5
-"""The same for instances that boot: three calls each."""
-CHECKS_EVERY: Final = 1.0
-"""The same for status checks, which take longest."""
+BOOTS_EVERY: Final = 0.25
+"""The same for instances that boot, of which EC2 alone is asked."""
+CHECKS_EVERY: Final = 0.5
+"""The same for status checks, which take longest: two calls each."""
+WHOLE_LOOK_EVERY: Final = timedelta(seconds=2)
+"""How long at most EC2 alone is asked: what else there is to see of a wave is looked at as often."""
+_ON_THE_WAY: Final = ("stopped", "pending", "initializing")
 
 
 def is_crowded(told_at: datetime | None, now: datetime) -> bool:
@@ -59,3 +62,11 @@ def near_at(ready: "Ready", now: datetime, *, was_near: bool) -> datetime | None
     :param was_near: it has told so before
     """
     return now + CHECKS_AFTER if ready == "status_checks" and not was_near else None
+
+
+def is_on_its_way(word: str) -> bool:
+    """Tell whether there is no use yet in looking at a wave whole, for the sake of an instance.
+
+    :param word: EC2's word for its state, or what it says against its status checks
+    """
+    return any(known in word for known in _ON_THE_WAY)

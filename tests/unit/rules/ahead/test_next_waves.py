@@ -3,7 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from drs_provider.rules.ahead.hold import CHECKS_AFTER, FOR_BOOTS, FOR_CHECKS, hold_for, is_crowded, near_at
+from drs_provider.rules.ahead.hold import (
+    CHECKS_AFTER,
+    FOR_BOOTS,
+    FOR_CHECKS,
+    hold_for,
+    is_crowded,
+    is_on_its_way,
+    near_at,
+)
 from drs_provider.rules.ahead.next_waves import may_begin
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +100,21 @@ def test_a_task_that_was_woken_late_keeps_no_worker(told_at, crowded):
 def test_a_worker_is_kept_only_near_the_end(ready, is_near, hold, near):
     assert hold_for(ready, is_near=is_near) == hold
     assert near_at(ready, NOW, was_near=is_near) == near
+
+
+@pytest.mark.parametrize(
+    ("word", "is_on_way"),
+    [
+        ("pending", True),
+        pytest.param("stopped", True, id="its start was accepted"),
+        ("system initializing, instance ok", True),
+        ("EC2 calls it pending", True),
+        ("running", False),
+        pytest.param("stopping", False, id="it stops by itself"),
+        ("shutting-down", False),
+        pytest.param("system impaired, instance ok", False, id="that lasts"),
+        pytest.param("EC2 calls it terminated", False, id="it is gone"),
+    ],
+)
+def test_ec2_alone_is_asked_while_an_instance_is_on_its_way(word, is_on_way):
+    assert is_on_its_way(word) is is_on_way
